@@ -1,0 +1,325 @@
+import type { Logger } from "@logtape/logtape";
+import { ConfigError, type Finding } from "../config/config_error.ts";
+import type { Account } from "./account.ts";
+import { type AccountDifference, differenceOf } from "./account_difference.ts";
+import { AccountDirectory } from "./account_directory.ts";
+import type { RecordContext, ResolveProvider } from "./account_from_record.ts";
+import type { AccountRecord } from "./account_schema.ts";
+import { AccountStoreError } from "./account_store_error.ts";
+import { type AccountsDocument, parseAccountsDocument, type RawRecord } from "./accounts_file.ts";
+import { checkFileMode } from "./check_file_mode.ts";
+import { parseAccounts, parseRecord } from "./parse_accounts.ts";
+import { type AccountPatch, addedRecord, changedRecord } from "./record_edits.ts";
+import { sealSecrets, unsealSecrets } from "./record_secrets.ts";
+import { RefreshTokenKeeper, type TokenBaseline } from "./refresh_token_keeper.ts";
+import type { SecretBox } from "./secret_box.ts";
+import { SharedFile } from "./shared_file.ts";
+
+/** What the store is made of. */
+export interface AccountStoreOptions {
+  /** Path of accounts.json; it need not exist. */
+  readonly file: string;
+  /** Takes rotated refresh tokens while accounts.json can't be written. */
+  readonly stateDirectory: string;
+  readonly resolveProvider: ResolveProvider;
+  /** Key for secrets that are encrypted at rest; those of new accounts are then encrypted. */
+  readonly secretBox?: SecretBox | undefined;
+  readonly log: Logger;
+}
+
+/** A reload, read and checked. */
+export interface PreparedAccounts {
+  /** Nothing if nothing changes. */
+  readonly difference: AccountDifference | undefined;
+  readonly warnings: readonly Finding[];
+  apply(): void;
+  revert(): void;
+}
+
+interface State {
+  readonly directory: AccountDirectory;
+  readonly baseline: TokenBaseline;
+  readonly resolveProvider: ResolveProvider;
+  readonly warnings: readonly Finding[];
+}
+
+/**
+ * The accounts of accounts.json. Reading is from memory; an edit is on disk before its promise resolves, together with
+ * whatever other processes have written meanwhile.
+ */
+export class AccountStore {
+  readonly #options: AccountStoreOptions;
+  readonly #file: SharedFile<AccountsDocument>;
+  readonly #tokens: RefreshTokenKeeper;
+  #state: State;
+  #edits = 0;
+  /** Number of the last edit of each e-mail that was edited. */
+  readonly #lastEdits = new Map<string, number>();
+
+  private constructor(options: AccountStoreOptions) {
+    const { file, resolveProvider } = options;
+    this.#options = options;
+    this.#file = new SharedFile({
+      path: file,
+      parse: (text) => parseAccountsDocument(text, file),
+      serialize: (document) => document.serialize(),
+    });
+    this.#tokens = new RefreshTokenKeeper({ ...options, accountsFile: this.#file });
+    const baseline = { originals: new Map(), successors: new Map() };
+    this.#state = { directory: new AccountDirectory(), baseline, resolveProvider, warnings: [] };
+  }
+
+  /**
+   * Reads the accounts.
+   *
+   * @throws {ConfigError} With every fault of the file.
+   * @throws {Error} If it, or the file with rotated tokens, can't be read.
+   */
+  static async open(options: AccountStoreOptions): Promise<AccountStore> {
+    const store = new AccountStore(options);
+    store.#use(await store.#load(options.resolveProvider));
+    return store;
+  }
+
+  /** What looked odd at the last load, such as a file that others may read. */
+  get warnings(): readonly Finding[] {
+    return this.#state.warnings;
+  }
+
+  /** All accounts, in the order of the file. */
+  list(): Account[] {
+    return [...this.#directory.byEmail.values()];
+  }
+
+  /** The account of a mailbox. */
+  get(email: string): Account | undefined {
+    return this.#directory.get(email);
+  }
+
+  /** The account that a client signs in to. */
+  byUsername(name: string): Account | undefined {
+    return this.#directory.byUsername(name);
+  }
+
+  /**
+   * Adds an account.
+   *
+   * @throws {ConfigError} If the record has faults; paths begin at the record.
+   * @throws {AccountStoreError}
+   */
+  async add(
+    record: AccountRecord,
+    { overwrite = false }: { readonly overwrite?: boolean } = {},
+  ): Promise<Account> {
+    const { email } = record;
+    return await this.#put(email, (old) => {
+      if (old !== undefined && !overwrite) {
+        throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${email}": there is such an account`);
+      }
+      return addedRecord(record, this.#options.secretBox);
+    });
+  }
+
+  /**
+   * Changes fields of an account; its secrets stay encrypted, or in clear.
+   *
+   * @throws {ConfigError} If the record would have faults; paths begin at the record.
+   * @throws {AccountStoreError}
+   */
+  async update(email: string, patch: AccountPatch): Promise<Account> {
+    return await this.#put(email, (old) => {
+      if (old === undefined) throw notFound(email);
+      return changedRecord(old, { patch, box: this.#options.secretBox });
+    });
+  }
+
+  /** @throws {AccountStoreError} */
+  async remove(email: string): Promise<void> {
+    await this.#edit((document) => {
+      if (!document.remove(email)) throw notFound(email);
+    });
+    this.#noteEdit(email);
+    this.#directory.delete(email);
+  }
+
+  /**
+   * Puts a rotated refresh token on disk: into accounts.json, or into the state folder while that can't be written. A
+   * grant that was entered meanwhile is left alone, and so is an account that was removed.
+   *
+   * @param options `replaces` is the token that was rotated away; default the one in memory.
+   * @throws {Error} If neither file can be written.
+   */
+  async rotateRefreshToken(
+    email: string,
+    refreshToken: string,
+    options: { readonly replaces?: string | undefined } = {},
+  ): Promise<void> {
+    const replaces = options.replaces ?? this.get(email)?.refreshToken;
+    if (replaces === undefined) return;
+    await this.#tokens.rotate(email, { refreshToken, replaces });
+    const account = this.get(email);
+    if (account !== undefined) this.#directory.set(this.#withNewestToken(account));
+  }
+
+  /**
+   * Encrypts or decrypts all secrets in the file.
+   *
+   * @returns Number of accounts whose record changed.
+   * @throws {TypeError} If there is no key.
+   * @throws {AccountStoreError}
+   */
+  async convertSecrets(form: "encrypted" | "clear"): Promise<number> {
+    const { secretBox } = this.#options;
+    if (secretBox === undefined) throw new TypeError("Cannot convert secrets: there is no accounts key");
+    const convert = form === "encrypted" ? sealSecrets : unsealSecrets;
+    let changed: RawRecord[] = [];
+    await this.#edit(({ records }) => {
+      changed = records.filter((record) => convert(record, secretBox));
+    });
+    this.#use(await this.#load(this.#state.resolveProvider));
+    return changed.length;
+  }
+
+  /**
+   * Reads and checks the file for a reload, and changes nothing yet.
+   *
+   * @param options `resolveProvider` where the providers are reloaded too.
+   * @throws {ConfigError} With every fault of the file.
+   */
+  async prepareReload(
+    options: { readonly resolveProvider?: ResolveProvider } = {},
+  ): Promise<PreparedAccounts> {
+    const before = this.#state;
+    const edits = this.#edits;
+    const after = await this.#load(options.resolveProvider ?? before.resolveProvider);
+    const difference = differenceOf(before.directory.byEmail, after.directory.byEmail);
+    const isEmpty = Object.values(difference).every((emails) => emails.length === 0);
+    return {
+      difference: isEmpty ? undefined : difference,
+      warnings: after.warnings,
+      apply: () => {
+        // What was edited while the file was read may not be in what was read.
+        for (const [email, edit] of this.#lastEdits) {
+          if (edit > edits) after.directory.copy(email, this.#directory);
+        }
+        this.#use(after);
+      },
+      revert: () => this.#use(before),
+    };
+  }
+
+  /**
+   * Reads the file again.
+   *
+   * @throws {ConfigError} With every fault of the file; the accounts are then as before.
+   */
+  async reload(): Promise<AccountDifference> {
+    const { difference, apply } = await this.prepareReload();
+    apply();
+    return difference ?? { added: [], removed: [], changed: [] };
+  }
+
+  /** Resolves when every edit under way is on disk. */
+  async close(): Promise<void> {
+    await this.#file.settled();
+    await this.#tokens.settled();
+  }
+
+  get #directory(): AccountDirectory {
+    return this.#state.directory;
+  }
+
+  get #context(): RecordContext {
+    return { resolveProvider: this.#state.resolveProvider, secretBox: this.#options.secretBox };
+  }
+
+  async #load(resolveProvider: ResolveProvider): Promise<State> {
+    const { file, secretBox } = this.#options;
+    const document = await this.#file.read();
+    const { accounts, warnings } = parseAccounts(document, { file, resolveProvider, secretBox });
+    const baseline = await this.#tokens.readBaseline(accounts, document.records);
+    const newest = accounts.map((account) => this.#withNewestToken(account, baseline));
+    const mode = await checkFileMode(file);
+    return {
+      directory: new AccountDirectory(newest),
+      baseline,
+      resolveProvider,
+      warnings: [...mode, ...warnings],
+    };
+  }
+
+  /** Tokens may have been rotated between a load and its use. */
+  #use(state: State): void {
+    this.#state = state;
+    this.#tokens.useBaseline(state.baseline);
+    for (const account of this.list()) {
+      const newest = this.#withNewestToken(account);
+      if (newest !== account) this.#directory.set(newest);
+    }
+  }
+
+  #withNewestToken(account: Account, baseline?: TokenBaseline): Account {
+    if (account.refreshToken === undefined) return account;
+    const refreshToken = this.#tokens.newest(account.email, account.refreshToken, baseline);
+    return refreshToken === account.refreshToken ? account : { ...account, refreshToken };
+  }
+
+  async #put(email: string, make: (old: RawRecord | undefined) => RawRecord): Promise<Account> {
+    const written = Promise.withResolvers<{ account: Account; record: RawRecord }>();
+    await this.#edit((document) => {
+      const record = make(document.find(email));
+      const account = this.#check(record, { document, email });
+      document.put(email, record);
+      written.resolve({ account, record });
+    });
+    const { account, record } = await written.promise;
+    this.#tokens.noteRecord(account, record);
+    const newest = this.#withNewestToken(account);
+    if (account.email.toLowerCase() !== email.toLowerCase()) {
+      this.#noteEdit(email);
+      this.#directory.delete(email);
+    }
+    this.#noteEdit(account.email);
+    this.#directory.set(newest);
+    return newest;
+  }
+
+  /** @throws {ConfigError} If the record has faults, or takes another account's e-mail or user name. */
+  #check(
+    record: RawRecord,
+    { document, email }: { readonly document: AccountsDocument; readonly email: string },
+  ) {
+    const { file } = this.#options;
+    const { account, faults } = parseRecord(record, this.#context);
+    if (account === undefined) throw new ConfigError(faults.map((fault) => ({ file, ...fault })));
+    const isRenamed = account.email.toLowerCase() !== email.toLowerCase();
+    const namesake = this.byUsername(account.username);
+    const taken = [
+      ...(isRenamed && document.find(account.email) !== undefined ? ["email"] : []),
+      ...(namesake !== undefined && namesake.email.toLowerCase() !== email.toLowerCase() ? ["username"] : []),
+    ];
+    if (taken.length === 0) return account;
+    const fault = { file, message: "belongs to another account", hint: "each account needs its own" };
+    throw new ConfigError(taken.map((path) => ({ ...fault, path })));
+  }
+
+  #noteEdit(email: string): void {
+    this.#lastEdits.set(email.toLowerCase(), ++this.#edits);
+  }
+
+  async #edit(change: (document: AccountsDocument) => void): Promise<void> {
+    try {
+      await this.#file.edit(change);
+    } catch (error) {
+      if (error instanceof ConfigError || error instanceof AccountStoreError) throw error;
+      const cause = error instanceof Error ? error.message : String(error);
+      throw new AccountStoreError("ACCOUNTS_NOT_WRITABLE", `Cannot write "${this.#options.file}": ${cause}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function notFound(email: string): AccountStoreError {
+  return new AccountStoreError("ACCOUNT_NOT_FOUND", `Cannot find "${email}": there is no such account`);
+}

@@ -1,0 +1,96 @@
+/** Files that are always whole: a crash at any instant leaves the old content or the new. */
+
+import { basename, dirname, join } from "node:path";
+
+const isWindows = Deno.build.os === "windows";
+/** A scanner or another reader may hold a file on Windows for a moment, and renaming over it fails meanwhile. */
+const renameRetriesMs = [10, 50, 100, 250, 500];
+
+/**
+ * Replaces a file's content: a temporary file in the same folder, fsync, rename, fsync of the folder. Mode 0600; the
+ * old file's owner stays. A symbolic link stays one.
+ *
+ * @throws {Error} Of the file system; the old content is then still there.
+ */
+export async function writeFileAtomically(path: string, content: string): Promise<void> {
+  const target = await resolveLink(path);
+  const temporary = join(dirname(target), `.${basename(target)}.${crypto.randomUUID()}.tmp`);
+  try {
+    await writeDurably(temporary, content);
+    await keepOwner(target, temporary);
+    await rename(temporary, target);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+  await syncFolder(dirname(target));
+}
+
+/**
+ * Removes temporary files that a killed process left beside `path`. Only while no one else can be writing: under the
+ * file's lock.
+ */
+export async function removeLeftovers(path: string): Promise<void> {
+  const target = await resolveLink(path);
+  const prefix = `.${basename(target)}.`;
+  for await (const { name } of Deno.readDir(dirname(target))) {
+    if (name.startsWith(prefix) && name.endsWith(".tmp")) await Deno.remove(join(dirname(target), name));
+  }
+}
+
+async function resolveLink(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return path;
+    throw error;
+  }
+}
+
+async function writeDurably(path: string, content: string): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  const octets = new TextEncoder().encode(content);
+  for (let written = 0; written < octets.length;) written += await file.write(octets.subarray(written));
+  await file.sync();
+}
+
+/** Root may edit on behalf of the daemon, which must be able to read the file afterwards. */
+async function keepOwner(target: string, temporary: string): Promise<void> {
+  if (isWindows) return;
+  const [old, own] = [await statIfPresent(target), await Deno.stat(temporary)];
+  if (old === undefined || (old.uid === own.uid && old.gid === own.gid)) return;
+  try {
+    await Deno.chown(temporary, old.uid, old.gid);
+  } catch (error) {
+    // Whoever isn't root can't give files away; the writer owns the file then.
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
+}
+
+async function statIfPresent(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function rename(from: string, to: string): Promise<void> {
+  for (const pauseMs of isWindows ? renameRetriesMs : []) {
+    try {
+      return await Deno.rename(from, to);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+  await Deno.rename(from, to);
+}
+
+/** The rename itself is durable once the folder is; Windows has no such call and does not need it. */
+async function syncFolder(path: string): Promise<void> {
+  if (isWindows) return;
+  using folder = await Deno.open(path);
+  await folder.sync();
+}

@@ -1,0 +1,28 @@
+/** Time between two tries for a lock that another process holds: a blocking lock could not be given up. */
+const retryMs = 15;
+
+/**
+ * Runs `work` while this process alone holds an advisory lock. The lock's file stays behind, empty: removing it would
+ * let two processes lock two different files. A killed process loses its lock.
+ *
+ * @param timeoutMs How long to wait for another process.
+ * @throws {Error} If the lock could not be had in time, or of the file system, or what `work` threw.
+ */
+export async function withFileLock<T>(
+  work: () => Promise<T>,
+  { lockFile, timeoutMs }: { readonly lockFile: string; readonly timeoutMs: number },
+): Promise<T> {
+  using file = await Deno.open(lockFile, { create: true, write: true, mode: 0o600 });
+  const endMs = performance.now() + timeoutMs;
+  while (!await file.tryLock(true)) {
+    if (performance.now() > endMs) {
+      throw new Error(`Cannot lock "${lockFile}": another process has held it for ${timeoutMs} ms`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+  try {
+    return await work();
+  } finally {
+    await file.unlock();
+  }
+}

@@ -1,0 +1,139 @@
+import { removeLeftovers, writeFileAtomically } from "./atomic_file.ts";
+import { withFileLock } from "./file_lock.ts";
+
+/** How a file's text becomes a document and back. */
+export interface SharedFileOptions<Document> {
+  readonly path: string;
+  /** @param text Nothing if there is no file. */
+  readonly parse: (text: string | undefined) => Document;
+  readonly serialize: (document: Document) => string;
+}
+
+interface Edit<Document> {
+  readonly change: (document: Document) => void;
+  readonly written: PromiseWithResolvers<void>;
+}
+
+const lockTimeoutMs = 10_000;
+
+/**
+ * A file that several processes edit: each edit sees what the others have written, and none is lost. Edits that come
+ * while one is being written go into the next write together.
+ */
+export class SharedFile<Document> {
+  readonly #options: SharedFileOptions<Document>;
+  #waiting: Edit<Document>[] = [];
+  #writing: Promise<void> | undefined;
+  /** The document of the text last seen, so that an unchanged file isn't parsed again. */
+  #known: { readonly text: string | undefined; readonly document: Document } | undefined;
+
+  constructor(options: SharedFileOptions<Document>) {
+    this.#options = options;
+  }
+
+  /** Where the file is. */
+  get path(): string {
+    return this.#options.path;
+  }
+
+  /**
+   * Reads the file as it is now.
+   *
+   * @throws {Error} Of the file system or of `parse`.
+   */
+  async read(): Promise<Document> {
+    return this.#options.parse(await readIfPresent(this.path));
+  }
+
+  /**
+   * Changes the document and writes it; resolves when the change is on disk.
+   *
+   * @param change Throws before it touches the document, or not at all.
+   * @throws {Error} What `change` threw, or why the file could not be read or written.
+   */
+  edit(change: (document: Document) => void): Promise<void> {
+    const written = Promise.withResolvers<void>();
+    this.#waiting.push({ change, written });
+    this.#writing ??= this.#writeAll().finally(() => {
+      this.#writing = undefined;
+    });
+    return written.promise;
+  }
+
+  /** Resolves when nothing is being written any more. Failures are told to those who edited. */
+  async settled(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  /**
+   * Clears away what killed processes left.
+   *
+   * @throws {Error} Of the file system.
+   */
+  async tidy(): Promise<void> {
+    await this.#locked(() => removeLeftovers(this.path));
+  }
+
+  async #writeAll(): Promise<void> {
+    // Edits of the same turn belong into the same write.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        const accepted = await this.#locked(() => this.#writeBatch(batch));
+        for (const { written } of accepted) written.resolve();
+      } catch (error) {
+        this.#known = undefined;
+        for (const { written } of batch) written.reject(error);
+      }
+    }
+  }
+
+  /** Edits that throw are rejected by themselves; the others are written. */
+  async #writeBatch(batch: readonly Edit<Document>[]): Promise<Edit<Document>[]> {
+    await requireWritable(this.path);
+    const before = await readIfPresent(this.path);
+    const document = this.#known !== undefined && this.#known.text === before
+      ? this.#known.document
+      : this.#options.parse(before);
+    const accepted = batch.filter(({ change, written }) => {
+      try {
+        change(document);
+        return true;
+      } catch (error) {
+        written.reject(error);
+        return false;
+      }
+    });
+    const text = accepted.length === 0 ? before : this.#options.serialize(document);
+    if (text !== undefined && text !== before) await writeFileAtomically(this.path, text);
+    this.#known = { text, document };
+    return accepted;
+  }
+
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    return withFileLock(work, { lockFile: `${this.path}.lock`, timeoutMs: lockTimeoutMs });
+  }
+}
+
+async function readIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Root, and who owns the folder, could replace a file that its owner has made read-only; the mode is respected. */
+async function requireWritable(path: string): Promise<void> {
+  try {
+    const { mode } = await Deno.stat(path);
+    if (mode === null || (mode & 0o222) !== 0) return;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  throw new Deno.errors.PermissionDenied(`Cannot write "${path}": it is read-only`);
+}

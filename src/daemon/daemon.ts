@@ -1,0 +1,227 @@
+/** The daemon, put together: what each part is given, in which order they start, and how they end. */
+
+import { AccountStore } from "../accounts/account_store.ts";
+import { hashPassword, verifyPassword } from "../accounts/password_hash.ts";
+import { loadSecretBox } from "../accounts/secret_box.ts";
+import type { DaemonStatus } from "../admin/admin_context.ts";
+import { type AdminServer, startAdminServer } from "../admin/admin_server.ts";
+import { resolveProvider } from "../config/resolve_provider.ts";
+import type { ProviderSettings, Settings } from "../config/settings.ts";
+import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import type { ReloadOutcome } from "../lifecycle/reload.ts";
+import { TokenService } from "../oauth/token_service.ts";
+import { Relay } from "../relay/relay.ts";
+import { Authenticator } from "../submission/authenticator.ts";
+import { SubmissionServer } from "../submission/submission_server.ts";
+import type { Log } from "../telemetry/log.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { Deadlines } from "../transport/deadlines.ts";
+import { Dialer } from "../upstream/dialer.ts";
+import { UpstreamPools } from "../upstream/upstream_pools.ts";
+import { planListeners } from "./listener_plans.ts";
+import { type Authorities, MailboxDirectory, readAuthorities } from "./mailbox_directory.ts";
+import { prewarm } from "./prewarm.ts";
+import { versionNumber } from "../version_number.ts";
+import { TransactionLog } from "./transaction_log.ts";
+
+export interface DaemonOptions {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly lifecycle: Lifecycle;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** All parts of a running daemon. `start` opens it, `drainSteps` and `reloadParts` say how it ends and changes. */
+export class Daemon {
+  settings: Settings;
+  readonly log: Log;
+  readonly lifecycle: Lifecycle;
+  readonly metrics = new Metrics({ version: versionNumber });
+  readonly deadlines = new Deadlines();
+  readonly store: AccountStore;
+  readonly tokens: TokenService;
+  readonly mailboxes: MailboxDirectory;
+  readonly dialer: Dialer;
+  readonly pools: UpstreamPools;
+  readonly submission: SubmissionServer;
+  readonly transactions: TransactionLog;
+  admin: AdminServer | undefined;
+  readonly #startedAtMs = Date.now();
+  #env: DaemonOptions["env"];
+
+  /**
+   * Reads the accounts and puts the parts together; nothing listens yet.
+   *
+   * @throws {ConfigError} With every fault of the accounts file.
+   */
+  static async open(options: DaemonOptions): Promise<Daemon> {
+    const { settings, log, env } = options;
+    const store = await AccountStore.open({
+      file: settings.accountsFile,
+      stateDirectory: settings.stateDirectory,
+      resolveProvider: (name, overrides) => resolveProvider(settings.providers, name, overrides),
+      secretBox: await loadSecretBox({ env: (name) => env[name] }),
+      log: log.logger.getChild("accounts"),
+    });
+    const decoyHash = await hashPassword(crypto.randomUUID());
+    return new Daemon(options, store, decoyHash);
+  }
+
+  private constructor(
+    { settings, log, lifecycle, env }: DaemonOptions,
+    store: AccountStore,
+    decoyHash: string,
+  ) {
+    this.settings = settings;
+    this.log = log;
+    this.lifecycle = lifecycle;
+    this.store = store;
+    this.#env = env;
+    const now = Date.now;
+    this.tokens = new TokenService({
+      tokenTimeoutMs: settings.tokenTimeoutMs,
+      persist: (account, refreshToken) =>
+        store.rotateRefreshToken(account.email, refreshToken, { replaces: account.refreshToken }),
+      log: log.logger.getChild("oauth"),
+      onRefresh: ({ outcome }) => this.metrics.tokenRefreshEnded(outcome),
+    });
+    this.mailboxes = new MailboxDirectory(store, this.tokens);
+    this.dialer = new Dialer({
+      deadlines: this.deadlines,
+      now,
+      clientName: settings.submission.hostname,
+      onOutcome: (outcome) => this.metrics.dialEnded(outcome),
+    });
+    this.pools = new UpstreamPools({ dialer: this.dialer, log: log.logger.getChild("upstream"), now });
+    this.transactions = new TransactionLog({ log: log.logger.getChild("relay"), metrics: this.metrics, now });
+    const relay = new Relay({
+      pools: this.pools,
+      dialer: this.dialer,
+      mailboxes: this.mailboxes,
+      observer: this.transactions.observe,
+      now: () => performance.now(),
+      dryRun: settings.submission.dryRun,
+    });
+    const authenticator = new Authenticator({
+      accountOf: (username) => store.byUsername(username),
+      verifyPassword,
+      decoyHash,
+    });
+    this.submission = new SubmissionServer({
+      settings: settings.submission,
+      relay,
+      authenticator,
+      deadlines: this.deadlines,
+      log: log.logger.getChild("submission"),
+      now,
+      onSignIn: (outcome) => this.metrics.signInEnded(outcome === "locked-out" ? "throttled" : outcome),
+      onSessions: ({ began, security }) =>
+        began ? this.metrics.sessionOpened(security) : this.metrics.sessionClosed(),
+    });
+    this.metrics.observe(() => this.#snapshot());
+  }
+
+  /** Opens listeners and admin server. @throws {ConfigError} and the system's errors for addresses that can't be had. */
+  async start(): Promise<void> {
+    const { settings } = this;
+    this.mailboxes.refresh(await readAuthorities(this.allProviders(settings)));
+    if (!settings.adminOnly) await this.submission.listen(await planListeners(settings.listeners));
+    this.admin = await startAdminServer(this.#adminContext());
+  }
+
+  /** Opens connections ahead of need, where providers ask for it. Never rejects. */
+  async prewarm(signal: AbortSignal): Promise<void> {
+    if (this.settings.adminOnly) return;
+    await prewarm(
+      { ...this, accounts: this.store.list(), log: this.log.logger.getChild("upstream") },
+      signal,
+    );
+  }
+
+  /** Makes the account store's present state live. */
+  accountsChanged(authorities?: Authorities): void {
+    this.tokens.replace(this.store.list(), { tokenTimeoutMs: this.settings.tokenTimeoutMs });
+    const { removed, changed } = this.mailboxes.refresh(authorities);
+    for (const email of removed) this.pools.remove(email);
+    for (const mailbox of changed) this.pools.replace(mailbox);
+  }
+
+  reload: (reason: string) => Promise<ReloadOutcome> = () => {
+    throw new TypeError("Cannot reload: the daemon is not wired for it yet");
+  };
+
+  /** Every provider of the settings, and every account's own view of one. */
+  allProviders({ providers }: Settings): Set<ProviderSettings> {
+    return new Set([...providers.values(), ...this.store.list().map(({ provider }) => provider)]);
+  }
+
+  #adminContext() {
+    const { settings, log, metrics, store, tokens, dialer, lifecycle, mailboxes, transactions } = this;
+    return {
+      settings: settings.admin,
+      stateDirectory: settings.stateDirectory,
+      log: log.logger.getChild("admin"),
+      metrics,
+      accounts: store,
+      tokens,
+      dialer,
+      env: this.#env,
+      now: Date.now,
+      state: () => lifecycle.state,
+      status: () => this.status(),
+      reload: (reason: string) => this.reload(reason),
+      requestStop: (reason: string) => lifecycle.requestStop(reason),
+      providers: () => this.settings.providers,
+      mailbox: (email: string) => mailboxes.get(email),
+      accountsChanged: () => this.accountsChanged(),
+      recentTransactions: () => transactions.recent,
+    };
+  }
+
+  /** The daemon at this moment. */
+  async status(): Promise<DaemonStatus> {
+    const { lifecycle, submission, settings } = this;
+    return {
+      version: versionNumber,
+      deno: Deno.version.deno,
+      state: lifecycle.state,
+      ...(lifecycle.stopReason !== undefined && { stopReason: lifecycle.stopReason }),
+      uptimeSeconds: Math.round((Date.now() - this.#startedAtMs) / 1000),
+      adminOnly: settings.adminOnly,
+      dryRun: settings.submission.dryRun,
+      listeners: submission.listeners.map(({ address, settings: { security } }) => ({
+        ...address,
+        security,
+      })),
+      sessions: submission.sessions,
+      messages: submission.messages,
+      openCircuits: this.dialer.openCircuits,
+      residentMemoryOctets: Deno.memoryUsage().rss,
+      accounts: await Promise.all(
+        this.store.list().map(async ({ email, providerName }) => {
+          const pool = this.pools.get(email);
+          return {
+            email,
+            provider: providerName,
+            token: this.tokens.find(email)?.state ?? { state: "unknown" as const },
+            ...(pool && { pool: pool.state }),
+            rates: await pool?.rates.remaining() ?? {},
+          };
+        }),
+      ),
+    };
+  }
+
+  #snapshot() {
+    const accountStates = new Map<string, number>();
+    for (const { email } of this.store.list()) {
+      const state = this.tokens.find(email)?.state.state ?? "unknown";
+      accountStates.set(state, (accountStates.get(state) ?? 0) + 1);
+    }
+    const pools = [...this.pools].map(([account, pool]) => {
+      const { idle, open, dialing, waiting } = pool.state;
+      return { account, idle, busy: open - idle - dialing, dialing, waiting };
+    });
+    return { pools, accountStates };
+  }
+}

@@ -1,0 +1,69 @@
+/** How the daemon ends, step by step (see deploy/README.md for the operator's view). */
+
+import type { DrainStep } from "../lifecycle/drain.ts";
+import type { Reloader } from "../lifecycle/reload.ts";
+import type { CutSession } from "../submission/session.ts";
+import type { Daemon } from "./daemon.ts";
+
+/** After the first cut, messages that only lack the provider's last word get this much more. */
+const FINAL_REPLY_GRACE_MS = 150;
+
+/** The steps in their order. @param background Work beside the sessions that `stopSignal` has told to end. */
+export function drainSteps(
+  daemon: Daemon,
+  background: { reloader: Reloader; warmUp: Promise<void> },
+): DrainStep[] {
+  return [
+    { name: "listeners", run: () => daemon.submission.close() },
+    { name: "sessions", run: ({ deadline }) => drainSessions(daemon, deadline) },
+    {
+      name: "pool",
+      reserveMs: 700,
+      async run() {
+        const idle = await daemon.pools.close();
+        daemon.deadlines[Symbol.dispose]();
+        return { summary: { idle } };
+      },
+    },
+    {
+      name: "tokens",
+      reserveMs: 300,
+      async run({ deadline }) {
+        await daemon.tokens.close(deadline);
+        await Promise.all([daemon.store.close(), background.reloader.idle(), background.warmUp]);
+      },
+    },
+    {
+      name: "admin",
+      reserveMs: 300,
+      async run() {
+        await daemon.admin?.close();
+        daemon.metrics[Symbol.dispose]();
+      },
+    },
+  ];
+}
+
+async function drainSessions({ submission }: Daemon, deadline: AbortSignal) {
+  const [sessions, messages] = [submission.sessions, submission.messages];
+  const drained = submission.drain();
+  const cut: CutSession[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const onDeadline = () => {
+    cut.push(...submission.cut({ sparingFinalReplies: true }));
+    timer = setTimeout(() => {
+      cut.push(...submission.cut({ sparingFinalReplies: false }));
+      submission.closeSessions();
+    }, FINAL_REPLY_GRACE_MS);
+  };
+  if (deadline.aborted) onDeadline();
+  else deadline.addEventListener("abort", onDeadline, { once: true });
+  await drained;
+  deadline.removeEventListener("abort", onDeadline);
+  clearTimeout(timer);
+  return { summary: { sessions, messages }, cut: [...new Set(cut.map(describe))] };
+}
+
+function describe({ session, account, client, at }: CutSession): string {
+  return `session ${session} of ${client}${account === undefined ? "" : ` (${account})`} in ${at}`;
+}

@@ -1,0 +1,148 @@
+/** The daemon's life from its settings to its exit status. */
+
+import { ConfigError, type Finding, formatFinding } from "../config/config_error.ts";
+import { loadSettings } from "../config/load_settings.ts";
+import type { LogSettings } from "../config/settings.ts";
+import type { StartSettings } from "../config/start_setting.ts";
+import { drain } from "../lifecycle/drain.ts";
+import { Lifecycle } from "../lifecycle/lifecycle.ts";
+import { Reloader } from "../lifecycle/reload.ts";
+import { ServiceManager } from "../lifecycle/service_manager.ts";
+import { listenForSignals } from "../lifecycle/signals.ts";
+import { watchUnhandledFailures } from "../lifecycle/unhandled_failures.ts";
+import { type Log, openLog } from "../telemetry/log.ts";
+import { Daemon } from "./daemon.ts";
+import { drainSteps } from "./drain_steps.ts";
+import { checkDeviceAccounts, reloadParts } from "./reload_parts.ts";
+import { type SandboxStart, withSandbox } from "./with_sandbox.ts";
+
+const EXIT_CONFIG = 78;
+const EXIT_FAILURE = 1;
+
+export interface RunDaemonOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Writes a line to standard output. */
+  readonly out: (line: string) => void;
+}
+
+/** Before there are settings, faults go where an operator looks: standard error. */
+const EARLY_LOG: LogSettings = {
+  level: "info",
+  format: Deno.stderr.isTerminal() ? "text" : "json",
+  maxFileOctets: 0,
+  maxFiles: 0,
+  hashAddresses: false,
+};
+
+/** Runs the daemon until it has stopped. @returns the exit status. */
+export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOptions): Promise<number> {
+  await using log = await openLog(EARLY_LOG);
+  const logger = log.logger.getChild("lifecycle");
+  const lifecycle = new Lifecycle({ log: logger, now: () => performance.now() });
+  using _failures = watchUnhandledFailures((error) => lifecycle.fail(error));
+  const reload = { request: (_reason: string) => {} };
+  using _signals = listenForSignals({
+    log: logger,
+    onStop: (signal) => lifecycle.signalled(signal),
+    onReload: (signal) => reload.request(signal),
+  });
+  try {
+    await using sandbox = await withSandbox(start, { env, out });
+    return await run(sandbox, { log, lifecycle, env, reload });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) {
+      logger.fatal("Cannot start: {error}", { error: describeStartFailure(error) });
+      return EXIT_FAILURE;
+    }
+    report(error.findings, (text) => logger.fatal("Cannot start: {finding}", { finding: text }));
+    return EXIT_CONFIG;
+  }
+}
+
+interface Life {
+  readonly log: Log;
+  readonly lifecycle: Lifecycle;
+  readonly env: RunDaemonOptions["env"];
+  readonly reload: { request: (reason: string) => void };
+}
+
+async function run(sandbox: SandboxStart, { log, lifecycle, env, reload }: Life): Promise<number> {
+  const logger = log.logger.getChild("lifecycle");
+  const now = () => performance.now();
+  const load = () => loadSettings({ options: sandbox.start, env });
+  const { settings, warnings } = await load();
+  await log.reconfigure(settings.log);
+  report(warnings, (text) => logger.warn(text));
+  await using manager = new ServiceManager({ log: logger, environment: (name) => env[name] });
+  const daemon = await Daemon.open({ settings, log, lifecycle, env });
+  report(daemon.store.warnings, (text) => logger.warn(text));
+  checkDeviceAccounts(settings, daemon);
+  const reloader = new Reloader({
+    parts: reloadParts(daemon, load),
+    observer: manager,
+    signal: lifecycle.stopSignal,
+    log: logger,
+    now,
+  });
+  daemon.reload = (reason) => reloader.reload(reason);
+  // The reloader keeps the outcome, logs it, and is waited for by the drain.
+  reload.request = (reason) => void reloader.reload(reason);
+
+  let warmUp = Promise.resolve();
+  if (!lifecycle.stopSignal.aborted) {
+    await daemon.start();
+    if (lifecycle.started()) {
+      announce(daemon, manager);
+      sandbox.announce(daemon.submission.listeners[0]?.address);
+      warmUp = daemon.prewarm(lifecycle.stopSignal);
+    }
+    await lifecycle.stopRequested;
+  }
+  manager.stopping(`Draining because of ${lifecycle.stopReason}`, settings.shutdownTimeoutMs);
+  const drained = await drain(drainSteps(daemon, { reloader, warmUp }), {
+    deadlineMs: daemon.settings.shutdownTimeoutMs,
+    kill: lifecycle.killSignal,
+    log: logger,
+    now,
+  });
+  return lifecycle.finish(drained);
+}
+
+function announce(daemon: Daemon, manager: ServiceManager): void {
+  const { settings, submission, admin, store, log } = daemon;
+  const listeners = submission.listeners.map(({ address, settings: { security } }) => ({
+    ...address,
+    security,
+  }));
+  const places = listeners.map(({ hostname, port }) => `${hostname}:${port}`).join(", ");
+  log.logger.getChild("lifecycle").info("Ready: {places}, admin {adminPlace}, {accounts} accounts", {
+    places: places === "" ? "no SMTP listener (admin only)" : `SMTP on ${places}`,
+    adminPlace: `http://${admin!.address.hostname}:${admin!.address.port}`,
+    accounts: store.list().length,
+    listeners,
+    admin: admin!.address,
+    dryRun: settings.submission.dryRun,
+  });
+  for (const { email, passwordHash } of store.list()) {
+    if (passwordHash !== undefined) continue;
+    log.logger.getChild("accounts").warn(
+      "Account {account} has no password: any client on this machine may use it; see `account set-password`",
+      { account: email },
+    );
+  }
+  manager.ready(`Ready: ${places}`);
+}
+
+function report(findings: readonly Finding[], write: (text: string) => void): void {
+  for (const finding of findings) write(formatFinding(finding));
+}
+
+function describeStartFailure(error: unknown): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `${error.message}: another program has the port; see --port and --admin-port`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `${error.message}: a port below 1024 needs CAP_NET_BIND_SERVICE`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,54 @@
+/** `--sandbox`: the embedded provider started first, and settings that lead the daemon to it. */
+
+import type { Endpoint } from "../config/settings.ts";
+import type { StartSettings } from "../config/start_setting.ts";
+
+/** What the daemon is started with, sandbox or not. */
+export interface SandboxStart extends AsyncDisposable {
+  readonly start: StartSettings;
+  /** Prints how to send a message, once the listener is known. */
+  announce(listener: Endpoint | undefined): void;
+}
+
+export interface WithSandboxOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly out: (line: string) => void;
+}
+
+/** Starts a sandbox if one is asked for, in a temporary folder that goes with it. */
+export async function withSandbox(
+  start: StartSettings,
+  { env, out }: WithSandboxOptions,
+): Promise<SandboxStart> {
+  const isWanted = start.sandbox ?? /^(1|true|yes|on)$/i.test(env["XOAUTH2_SANDBOX"] ?? "");
+  if (!isWanted) return { start, announce: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const { startSandbox } = await import("../sandbox/sandbox.ts");
+  const { createProxyFiles } = await import("../sandbox/proxy_files.ts");
+  const { hashPassword } = await import("../accounts/password_hash.ts");
+  const directory = await Deno.makeTempDir({ prefix: "xoauth2-proxy-sandbox-" });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(directory, { recursive: true }));
+  const sandbox = stack.use(await startSandbox({ caFile: `${directory}/ca.pem` }));
+  const files = await createProxyFiles({ sandbox, accounts: [sandbox.account], hashPassword });
+  const config = `${directory}/config.json`;
+  const accounts = `${directory}/accounts.json`;
+  await Deno.writeTextFile(config, JSON.stringify(files.config));
+  await Deno.writeTextFile(accounts, JSON.stringify(files.accounts), { mode: 0o600 });
+  const owned = stack.move();
+  const { email, password } = sandbox.account;
+  return {
+    start: { ...start, config, accounts },
+    announce(listener) {
+      if (!listener) return;
+      const { hostname, port } = listener;
+      out(
+        `Sandbox provider on ${sandbox.smtp.hostname}:${sandbox.smtp.port}. Send a message through the proxy:`,
+      );
+      out(
+        `  swaks --server ${hostname}:${port} --auth PLAIN --auth-user ${email} --auth-password ${password} \\`,
+      );
+      out(`        --from ${email} --to someone@example.com`);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

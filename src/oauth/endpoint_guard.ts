@@ -1,0 +1,137 @@
+/** How much a token endpoint is asked: retries, a time budget, a circuit breaker and a cap on requests at a time. */
+
+import {
+  bulkhead,
+  circuitBreaker,
+  ConsecutiveBreaker,
+  ConstantBackoff,
+  ExponentialBackoff,
+  fullJitterGenerator,
+  handleWhen,
+  type IPolicy,
+  isBrokenCircuitError,
+  noJitterGenerator,
+  noop,
+  retry,
+} from "cockatiel";
+import type { CircuitBreakerSettings, RetrySettings } from "../config/settings.ts";
+import { abortable } from "./abortable.ts";
+import { delay } from "./delay.ts";
+import { TokenError } from "./token_error.ts";
+import { withTimeout } from "./with_timeout.ts";
+
+/** What a guard is made of. */
+export interface EndpointGuardOptions {
+  readonly circuitBreaker: CircuitBreakerSettings;
+  /** Requests under way at a time; others queue. */
+  readonly maxConcurrentRequests: number;
+}
+
+/** How one token request may be repeated. */
+export interface GuardedRequest {
+  readonly signal: AbortSignal;
+  /** Budget of all tries together, counted from when the request leaves the queue. */
+  readonly timeoutMs: number;
+  readonly retry: RetrySettings;
+}
+
+const initialDelayMs = 250;
+
+/** Stands before one token endpoint, shared by all accounts that use it. */
+export class EndpointGuard {
+  readonly #breaker: IPolicy;
+  readonly #limit: IPolicy;
+
+  constructor({ circuitBreaker: settings, maxConcurrentRequests }: EndpointGuardOptions) {
+    this.#limit = bulkhead(maxConcurrentRequests, Infinity);
+    this.#breaker = settings.enabled
+      ? circuitBreaker(handleWhen(isEndpointFailure), {
+        breaker: new ConsecutiveBreaker(settings.failureThreshold),
+        halfOpenAfter: settings.recoveryTimeoutMs,
+      })
+      : noop;
+  }
+
+  /**
+   * Runs `request` as often as its retries and budget allow.
+   *
+   * @throws {TokenError} Of the last try, or when the circuit is open.
+   * @throws The signal's reason when it aborted, or whatever else `request` threw.
+   */
+  run<T>(request: (signal: AbortSignal) => Promise<T>, options: GuardedRequest): Promise<T> {
+    const { signal, timeoutMs } = options;
+    const work = this.#limit.execute(() =>
+      withTimeout((budget) => this.#tryRepeatedly(request, { ...options, signal: budget }), {
+        signal,
+        timeoutMs,
+      })
+    );
+    return abortable(work, signal);
+  }
+
+  async #tryRepeatedly<T>(request: (signal: AbortSignal) => Promise<T>, options: GuardedRequest): Promise<T> {
+    const { signal, timeoutMs, retry: settings } = options;
+    const endMs = performance.now() + timeoutMs;
+    const pause = new Pause(settings);
+    const policy = retry(handleWhen((error) => pause.fits(error, endMs - performance.now())), {
+      maxAttempts: settings.maxAttempts - 1,
+      // cockatiel's own wait does not end with the signal; the pause below does.
+      backoff: new ConstantBackoff(0),
+    });
+    return await policy.execute(async ({ attempt }) => {
+      if (attempt > 0) await delay(pause.nextMs, signal);
+      return await this.#tryOnce(request, {
+        signal,
+        timeoutMs: Math.max((endMs - performance.now()) / 2, 0),
+      });
+    }, signal);
+  }
+
+  /** One try has half of the time that is left, so that one lost connection does not use up the budget. */
+  async #tryOnce<T>(
+    request: (signal: AbortSignal) => Promise<T>,
+    limits: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<T> {
+    limits.signal.throwIfAborted();
+    try {
+      return await this.#breaker.execute(() => withTimeout(request, limits), limits.signal);
+    } catch (error) {
+      if (!isBrokenCircuitError(error)) throw error;
+      throw new TokenError(
+        "TOKEN_UNAVAILABLE",
+        "the token endpoint keeps failing and is left alone for a while",
+        {
+          remedy: "Wait, and look in the log for the failures before this one",
+        },
+      );
+    }
+  }
+}
+
+/** The growing pause between tries; a Retry-After is kept to when it is longer. */
+class Pause {
+  #backoff;
+  nextMs = 0;
+
+  constructor(settings: RetrySettings) {
+    this.#backoff = new ExponentialBackoff({
+      initialDelay: initialDelayMs,
+      maxDelay: settings.maxDelayMs,
+      exponent: settings.backoffFactor,
+      generator: settings.jitter ? fullJitterGenerator : noJitterGenerator,
+    }).next();
+  }
+
+  /** Settles the pause after `error`, and tells whether another try after it still fits into the time that is left. */
+  fits(error: unknown, leftMs: number): boolean {
+    if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE") return false;
+    this.nextMs = Math.max(this.#backoff.duration, error.retryAfterMs ?? 0);
+    this.#backoff = this.#backoff.next(undefined);
+    return this.nextMs < leftMs;
+  }
+}
+
+/** Throttling is meant for one account or app and says how long; it is no reason to leave the endpoint alone. */
+function isEndpointFailure(error: unknown): boolean {
+  return error instanceof TokenError && error.code === "TOKEN_UNAVAILABLE" && !error.throttled;
+}

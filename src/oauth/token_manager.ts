@@ -1,0 +1,292 @@
+import type { Logger } from "@logtape/logtape";
+import type { Account } from "../accounts/account.ts";
+import { abortable } from "./abortable.ts";
+import type { AccessToken, GrantedTokens } from "./access_token.ts";
+import { sameGrant } from "./same_grant.ts";
+import { type Schedule, type TokenMargins, tokenMargins } from "./refresh_schedule.ts";
+import { TokenError } from "./token_error.ts";
+import type { RefreshOutcome, TokenState } from "./token_state.ts";
+
+/** What the managers of all accounts share. */
+export interface TokenManagerContext {
+  /** Asks the provider for tokens, with retries and time budget. */
+  readonly obtain: (account: Account, signal: AbortSignal) => Promise<GrantedTokens>;
+  /** Puts a rotated refresh token on disk in place of `account.refreshToken`. */
+  readonly persist: (account: Account, refreshToken: string) => Promise<void>;
+  readonly log: Logger;
+  /** Wall clock in milliseconds. */
+  readonly now: () => number;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+  readonly schedule: Schedule;
+  readonly onRefresh?: ((outcome: RefreshOutcome) => void) | undefined;
+}
+
+interface Flight {
+  readonly promise: Promise<AccessToken>;
+  readonly controller: AbortController;
+}
+
+type HeldToken = AccessToken & TokenMargins;
+
+/** A mailbox that has sent nothing for so long is no longer refreshed ahead; its next message waits for one refresh. */
+const keptWarmMs = 24 * 3_600_000;
+const firstHoldOffMs = 1000;
+const longestHoldOffMs = 300_000;
+
+/**
+ * The access token of one account: one refresh at a time however many wait for it, ahead of expiry where possible.
+ *
+ * A passing failure is not repeated at once: until its hold-off ends, callers get the same error. After a lasting one
+ * there are no more requests until the account's grant changes or `retry` is called.
+ */
+export class TokenManager {
+  readonly #context: TokenManagerContext;
+  #account: Account;
+  #token: HeldToken | undefined;
+  #flight: Flight | undefined;
+  /** All refreshes that have not ended, those of a grant since replaced too. */
+  readonly #flights = new Set<Promise<AccessToken>>();
+  #failure: TokenError | undefined;
+  #failures = 0;
+  #holdOffUntilMs = 0;
+  /** The account as it was when a rotated refresh token came that could not be written yet. */
+  #unsaved: Account | undefined;
+  #supersededRefreshToken: string | undefined;
+  #lastUsedMs = -Infinity;
+  #cancelTimer: () => void = () => {};
+  #closed = false;
+
+  constructor(account: Account, context: TokenManagerContext) {
+    this.#account = account;
+    this.#context = context;
+  }
+
+  /** The account as the manager knows it, with the newest refresh token. */
+  get account(): Account {
+    return this.#account;
+  }
+
+  /** How the token stands. */
+  get state(): TokenState {
+    const failure = this.#failure;
+    const token = this.#usableToken();
+    return {
+      state: this.#stateName(token),
+      ...(token === undefined ? {} : { expiresAtMs: token.expiresAtMs }),
+      ...(failure === undefined ? {} : { lastError: failure.message, remedy: failure.remedy }),
+    };
+  }
+
+  #stateName(token: HeldToken | undefined): TokenState["state"] {
+    if (this.#failure?.code === "NEEDS_AUTHORIZATION") return "needs_authorization";
+    if (token !== undefined) return "valid";
+    if (this.#flight !== undefined) return "refreshing";
+    return this.#failure === undefined ? "unknown" : "failing";
+  }
+
+  /**
+   * Hands out a token that is good for some time yet. Only without one does the caller wait, for a refresh that all
+   * callers share; the signal ends this caller's wait and nothing else.
+   *
+   * @throws {TokenError} If there is none to be had.
+   * @throws The signal's reason when it aborts first.
+   */
+  async get(signal: AbortSignal): Promise<AccessToken> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#closed) throw closedError();
+      const nowMs = this.#context.now();
+      this.#lastUsedMs = nowMs;
+      const token = this.#usableToken();
+      if (token !== undefined) {
+        if (nowMs >= token.refreshAtMs && !this.#isHeldOff()) this.#refreshAhead();
+        return token;
+      }
+      if (this.#isHeldOff() && this.#failure !== undefined) throw this.#failure;
+      const account = this.#account;
+      try {
+        return await abortable(this.#refresh(), signal);
+      } catch (error) {
+        // A grant that was replaced meanwhile takes its waiters along.
+        if (signal.aborted || this.#closed || sameGrant(account, this.#account)) throw error;
+      }
+    }
+  }
+
+  /** Drops a token that the mail server refused, unless a newer one has come; the next `get` fetches another. */
+  invalidate(token: AccessToken): void {
+    if (this.#token?.value !== token.value) return;
+    this.#token = undefined;
+    this.#cancelTimer();
+  }
+
+  /** Forgets a failure, lasting or not, so that the next `get` asks the provider again. */
+  retry(): void {
+    this.#failure = undefined;
+    this.#failures = 0;
+    this.#holdOffUntilMs = 0;
+  }
+
+  /** Takes the account's new settings. A changed grant drops token, failure and the refresh under way. */
+  replaceAccount(account: Account): void {
+    const previous = this.#account;
+    const rotatedAway = account.refreshToken !== undefined &&
+      account.refreshToken === this.#supersededRefreshToken;
+    // Read from the file before the rotation was: the token in memory is its successor.
+    this.#account = rotatedAway && previous.refreshToken !== undefined
+      ? { ...account, refreshToken: previous.refreshToken }
+      : account;
+    if (sameGrant(previous, this.#account)) return;
+    this.#token = undefined;
+    this.#unsaved = undefined;
+    this.#cancelTimer();
+    this.retry();
+    this.#abandonFlight("The account's grant was replaced");
+  }
+
+  /**
+   * Ends the refresh under way, unless its rotated token has come: that is written first.
+   *
+   * @param signal Ends the wait for the write.
+   */
+  async close(signal?: AbortSignal): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer();
+    this.#abandonFlight("The daemon is stopping");
+    const ended = Promise.allSettled(this.#flights);
+    await (signal === undefined ? ended : abortable(ended, signal));
+  }
+
+  #abandonFlight(reason: string): void {
+    this.#flight?.controller.abort(new DOMException(reason, "AbortError"));
+    this.#flight = undefined;
+  }
+
+  #usableToken(): HeldToken | undefined {
+    const token = this.#token;
+    return token !== undefined && this.#context.now() < token.usableUntilMs ? token : undefined;
+  }
+
+  #isHeldOff(): boolean {
+    return this.#failure?.code === "NEEDS_AUTHORIZATION" || this.#context.now() < this.#holdOffUntilMs;
+  }
+
+  /** Nobody waits for this refresh: its failure is kept in `#failure`, its promise in `#flights`. */
+  #refreshAhead(): void {
+    if (this.#closed) return;
+    if (this.#context.now() - this.#lastUsedMs < keptWarmMs) this.#refresh().catch(() => {});
+  }
+
+  #refresh(): Promise<AccessToken> {
+    if (this.#flight !== undefined) return this.#flight.promise;
+    const controller = new AbortController();
+    const promise = this.#fetchToken(controller.signal).finally(() => {
+      this.#flights.delete(promise);
+      if (this.#flight?.controller === controller) this.#flight = undefined;
+    });
+    this.#flight = { promise, controller };
+    this.#flights.add(promise);
+    return promise;
+  }
+
+  async #fetchToken(signal: AbortSignal): Promise<AccessToken> {
+    const startedMs = this.#context.now();
+    const { email } = this.#account;
+    try {
+      if (this.#unsaved !== undefined) await this.#save(this.#unsaved, signal);
+      const granted = await this.#context.obtain(this.#account, signal);
+      await this.#keepRotated(granted.refreshToken, signal);
+      signal.throwIfAborted();
+      this.#adopt(granted.accessToken);
+      this.#context.onRefresh?.({ email, outcome: "refreshed", durationMs: this.#context.now() - startedMs });
+      return granted.accessToken;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const failure = asTokenError(error);
+      this.#fail(failure, startedMs);
+      throw failure;
+    }
+  }
+
+  /** A rotated token may be the only valid one left: it is on disk before anything else happens, a stop included. */
+  async #keepRotated(refreshToken: string | undefined, signal: AbortSignal): Promise<void> {
+    const previous = this.#account;
+    if (refreshToken === undefined || refreshToken === previous.refreshToken) return;
+    if (signal.aborted && !this.#closed) return; // The answer belongs to a grant that has been replaced.
+    this.#supersededRefreshToken = previous.refreshToken;
+    this.#account = { ...previous, refreshToken };
+    this.#unsaved = previous;
+    await this.#save(previous, signal);
+  }
+
+  async #save(previous: Account, signal: AbortSignal): Promise<void> {
+    const { refreshToken } = this.#account;
+    if (refreshToken === undefined) return;
+    try {
+      await this.#context.persist(previous, refreshToken);
+    } catch (error) {
+      throw new TokenError("TOKEN_UNAVAILABLE", "the rotated refresh token could not be written", {
+        cause: error,
+        remedy: "Check space and permissions of the accounts file, its folder and the state folder",
+      });
+    }
+    if (!signal.aborted || this.#closed) this.#unsaved = undefined;
+  }
+
+  #adopt(token: AccessToken): void {
+    const { now, random, schedule, log } = this.#context;
+    const nowMs = now();
+    const held = {
+      ...token,
+      ...tokenMargins(token, { nowMs, random: random(), provider: this.#account.provider }),
+    };
+    const { email: account } = this.#account;
+    if (this.#failure === undefined) log.debug("Access token of {account} refreshed", { account });
+    else log.info("Access token of {account} can be had again", { account });
+    this.#token = held;
+    this.retry();
+    this.#cancelTimer();
+    this.#cancelTimer = schedule(() => this.#refreshAhead(), held.refreshAtMs - nowMs);
+  }
+
+  #fail(failure: TokenError, startedMs: number): void {
+    const { now, random, schedule, log, onRefresh } = this.#context;
+    const lasting = failure.code === "NEEDS_AUTHORIZATION";
+    this.#failure = failure;
+    this.#failures++;
+    const backoffMs = Math.min(firstHoldOffMs * 2 ** (this.#failures - 1), longestHoldOffMs);
+    const holdOffMs = failure.retryAfterMs ?? backoffMs * (0.5 + random() / 2);
+    this.#holdOffUntilMs = now() + holdOffMs;
+    this.#cancelTimer();
+    const { email } = this.#account;
+    const details = describeFailure(failure, email);
+    if (lasting) log.error("Account {account} needs authorization: {message}. {remedy}", details);
+    else {
+      log.warning("Access token of {account} can't be refreshed: {message}. {remedy}", details);
+      this.#cancelTimer = schedule(() => this.#refreshAhead(), holdOffMs);
+    }
+    const outcome = lasting ? "needs_authorization" : "failed";
+    onRefresh?.({ email, outcome, durationMs: now() - startedMs });
+  }
+}
+
+function describeFailure(failure: TokenError, account: string): Record<string, unknown> {
+  const { message, remedy, error, errorCodes, status, correlationId, traceId } = failure;
+  return { account, message, remedy, error, errorCodes, status, correlationId, traceId };
+}
+
+/** Whatever else went wrong lies on this host, and is tried again like a failure of the network. */
+function asTokenError(error: unknown): TokenError {
+  if (error instanceof TokenError) return error;
+  return new TokenError("TOKEN_UNAVAILABLE", "the account's OAuth settings can't be used", {
+    cause: error,
+    remedy: "Check oauth_token_url, private_key_file and certificate_file of the account",
+  });
+}
+
+function closedError(): TokenError {
+  return new TokenError("TOKEN_UNAVAILABLE", "the daemon is stopping or the account was removed", {
+    remedy: "Send again later",
+  });
+}

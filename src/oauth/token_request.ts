@@ -1,0 +1,111 @@
+/** How requests to token endpoints travel, and how their answers are read. */
+
+import * as oauth from "oauth4webapi";
+import type { GrantedTokens } from "./access_token.ts";
+import { TokenError } from "./token_error.ts";
+import { malformedAnswerError, tokenErrorFromAnswer, unreachableError } from "./token_failure.ts";
+
+/** The `fetch` of the platform, or one that stands in for it. */
+export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
+
+/** What a single grant needs to run: its end, its transport and its clock. */
+export interface TokenRequestOptions {
+  readonly signal: AbortSignal;
+  /** Default: the platform's. */
+  readonly fetch?: Fetch;
+  /** Wall clock in milliseconds; default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** Lifetime taken for a token whose response has no `expires_in` (RFC 6749 §5.1 only recommends it): 5 minutes. */
+const assumedLifetimeMs = 300_000;
+
+/** Headers that say something about the answer; those about its encoding no longer hold once it has been read. */
+const keptHeaders = ["content-type", "retry-after", "www-authenticate"];
+
+/**
+ * A fetch for oauth4webapi that reads each answer to its end, so that none leaks, and throws a `TokenError` for every
+ * one that holds no token.
+ */
+export function tokenFetch(request: TokenRequestOptions): Fetch {
+  const send = request.fetch ?? fetch;
+  const now = request.now ?? Date.now;
+  return async (input, init) => {
+    const answer = await send(input, init);
+    const text = await answer.text();
+    if (!answer.ok || saysError(text)) {
+      throw tokenErrorFromAnswer({ status: answer.status, headers: answer.headers, text }, now());
+    }
+    const headers = new Headers();
+    for (const name of keptHeaders) {
+      const value = answer.headers.get(name);
+      if (value !== null) headers.set(name, value);
+    }
+    return new Response(withoutIdToken(text), { status: answer.status, headers });
+  };
+}
+
+/**
+ * Runs one grant and turns its outcome into tokens or a `TokenError`.
+ *
+ * @throws {TokenError} For every failure of the endpoint or the way to it.
+ * @throws The signal's reason when it aborted, unless that is a time-out.
+ */
+export async function requestTokens(
+  request: TokenRequestOptions,
+  grant: () => Promise<oauth.TokenEndpointResponse>,
+): Promise<GrantedTokens> {
+  const sentAtMs = (request.now ?? Date.now)();
+  const response = await translated(request.signal, grant);
+  const lifetimeMs = response.expires_in === undefined ? assumedLifetimeMs : response.expires_in * 1000;
+  return {
+    accessToken: { value: response.access_token, expiresAtMs: sentAtMs + lifetimeMs },
+    ...(response.refresh_token === undefined ? {} : { refreshToken: response.refresh_token }),
+    ...(response.scope === undefined ? {} : { scope: response.scope }),
+  };
+}
+
+/** Runs a request; what oauth4webapi and fetch throw comes out as `TokenError`, see `requestTokens`. */
+export async function translated<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof TokenError) throw error;
+    if (signal.aborted) {
+      const timedOut = signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
+      throw timedOut ? unreachableError(signal.reason) : signal.reason;
+    }
+    // Without a cause: theirs holds the answer's body, which may hold tokens.
+    if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
+      throw malformedAnswerError(200);
+    }
+    if (error instanceof TypeError || error instanceof DOMException) throw unreachableError(error);
+    throw error;
+  }
+}
+
+/** Some endpoints answer 200 with an error inside. */
+function saysError(text: string): boolean {
+  const body = jsonObject(text);
+  return body !== undefined && typeof body["error"] === "string" && body["access_token"] === undefined;
+}
+
+/** Nobody here reads the ID token, and checking it would need each provider's issuer (Entra's `common` has none). */
+function withoutIdToken(text: string): string {
+  const body = jsonObject(text);
+  if (body === undefined || body["id_token"] === undefined) return text;
+  const { id_token: _unused, ...rest } = body;
+  return JSON.stringify(rest);
+}
+
+function jsonObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? value as Record<string, unknown>
+      : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,141 @@
+import type { Logger } from "@logtape/logtape";
+import type { Account } from "../accounts/account.ts";
+import type { RetrySettings } from "../config/settings.ts";
+import { abortable } from "./abortable.ts";
+import type { GrantedTokens } from "./access_token.ts";
+import { EndpointClient } from "./endpoint_client.ts";
+import { EndpointGuard } from "./endpoint_guard.ts";
+import { obtainToken } from "./obtain_token.ts";
+import { type Schedule, scheduleTimer } from "./refresh_schedule.ts";
+import { TokenManager, type TokenManagerContext } from "./token_manager.ts";
+import type { Fetch } from "./token_request.ts";
+import type { RefreshOutcome } from "./token_state.ts";
+
+/** What the token service is made of. */
+export interface TokenServiceOptions {
+  /** Time budget of one token request, retries included, in milliseconds (`oauth2_timeout`). */
+  readonly tokenTimeoutMs: number;
+  /** Puts a rotated refresh token on disk in place of `account.refreshToken`. */
+  readonly persist: (account: Account, refreshToken: string) => Promise<void>;
+  readonly log: Logger;
+  /** Stands in for the platform's fetch. */
+  readonly fetch?: Fetch;
+  /** Wall clock in milliseconds; default `Date.now`. */
+  readonly now?: () => number;
+  /** From 0 to below 1; default `Math.random`. */
+  readonly random?: () => number;
+  readonly schedule?: Schedule;
+  /** Token requests under way at a time to one endpoint; default 50. */
+  readonly maxConcurrentRequests?: number;
+  readonly onRefresh?: (outcome: RefreshOutcome) => void;
+}
+
+/** Token managers of all accounts, with what they share: connections, and a guard for each token endpoint. */
+export class TokenService implements AsyncDisposable {
+  readonly #options: TokenServiceOptions;
+  readonly #context: TokenManagerContext;
+  readonly #client = new EndpointClient();
+  readonly #managers = new Map<string, TokenManager>();
+  readonly #guards = new Map<string, EndpointGuard>();
+  /** Managers of removed accounts that are still ending. */
+  readonly #closing = new Set<Promise<void>>();
+  #tokenTimeoutMs: number;
+
+  constructor(options: TokenServiceOptions) {
+    this.#options = options;
+    this.#tokenTimeoutMs = options.tokenTimeoutMs;
+    this.#context = {
+      obtain: (account, signal) => this.#request(account, { signal, retry: account.provider.retry }),
+      persist: options.persist,
+      log: options.log,
+      now: options.now ?? Date.now,
+      random: options.random ?? Math.random,
+      schedule: options.schedule ?? scheduleTimer,
+      onRefresh: options.onRefresh,
+    };
+  }
+
+  /** The account's manager, made at first use. A known account keeps the settings of the last `replace`. */
+  for(account: Account): TokenManager {
+    const key = account.email.toLowerCase();
+    let manager = this.#managers.get(key);
+    if (manager === undefined) {
+      manager = new TokenManager(account, this.#context);
+      this.#managers.set(key, manager);
+    }
+    return manager;
+  }
+
+  /** The manager of a mailbox that has been asked for a token; for status. */
+  find(email: string): TokenManager | undefined {
+    return this.#managers.get(email.toLowerCase());
+  }
+
+  /** Takes over the accounts of a reload or an edit: changed ones get their new settings, missing ones are closed. */
+  replace(accounts: Iterable<Account>, options?: { readonly tokenTimeoutMs: number }): void {
+    if (options !== undefined) this.#tokenTimeoutMs = options.tokenTimeoutMs;
+    const kept = new Map([...accounts].map((account) => [account.email.toLowerCase(), account] as const));
+    for (const [key, manager] of this.#managers) {
+      const account = kept.get(key);
+      if (account !== undefined) manager.replaceAccount(account);
+      else this.#remove(key, manager);
+    }
+  }
+
+  #remove(key: string, manager: TokenManager): void {
+    this.#managers.delete(key);
+    const closing: Promise<void> = manager.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  /**
+   * Obtains tokens for an account apart from its manager, to verify it: one try, nothing kept.
+   *
+   * @returns Tokens; a rotated refresh token among them has to be kept by the caller.
+   * @throws {TokenError}
+   */
+  probe(account: Account, signal: AbortSignal): Promise<GrantedTokens> {
+    return this.#request(account, { signal, retry: { ...account.provider.retry, maxAttempts: 1 } });
+  }
+
+  #request(account: Account, options: { signal: AbortSignal; retry: RetrySettings }): Promise<GrantedTokens> {
+    const { fetch = this.#client.fetchFor(account.provider), now = Date.now } = this.#options;
+    return this.#guardFor(account).run(
+      (signal) => obtainToken(account, { signal, fetch, now }),
+      { ...options, timeoutMs: this.#tokenTimeoutMs },
+    );
+  }
+
+  /** Accounts with circuit breaker settings of their own have a breaker of their own. */
+  #guardFor({ provider: { tokenUrl, circuitBreaker } }: Account): EndpointGuard {
+    const key = JSON.stringify([tokenUrl, circuitBreaker]);
+    let guard = this.#guards.get(key);
+    if (guard === undefined) {
+      const maxConcurrentRequests = this.#options.maxConcurrentRequests ?? 50;
+      guard = new EndpointGuard({ circuitBreaker, maxConcurrentRequests });
+      this.#guards.set(key, guard);
+    }
+    return guard;
+  }
+
+  /**
+   * Ends all refreshes, except that rotated tokens that have come are written.
+   *
+   * @param signal Ends the wait for those writes.
+   */
+  async close(signal?: AbortSignal): Promise<void> {
+    const closing = [...this.#closing, ...[...this.#managers.values()].map((manager) => manager.close())];
+    this.#managers.clear();
+    const ended = Promise.allSettled(closing);
+    try {
+      await (signal === undefined ? ended : abortable(ended, signal));
+    } finally {
+      await this.#client.close();
+    }
+  }
+
+  /** As `close`, without a limit. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,119 @@
+/** Mail data from client to provider: one read, one scan, one write, in bounded memory; each side waits for the other. */
+
+import type { LineReader } from "../smtp/line_reader.ts";
+import { type MailDataOptions, MailDataScanner } from "../smtp/mail_data.ts";
+import { Reply } from "../smtp/reply.ts";
+import type { UpstreamConnection } from "../upstream/connection.ts";
+import type { BufferPool } from "./buffer_pool.ts";
+import { relayed, replyForError } from "./reply_for_error.ts";
+
+export interface DataRelayOptions extends MailDataOptions {
+  readonly buffers: BufferPool;
+  /** Greatest message; absent: no limit here. */
+  readonly maxMessageOctets?: number;
+  /** Sent upstream before the message (a trace field). */
+  readonly prefix?: Uint8Array;
+  /** Told of every read, so that a silent or slow client can be found. */
+  readonly onOctets: (octets: number) => void;
+  /** Told when the client has sent all. */
+  readonly onEnd?: () => void;
+}
+
+/** How the message went. With a refusal the provider has not seen its end. */
+export interface DataRelayResult {
+  readonly octets: number;
+  readonly refusal?: Reply;
+}
+
+/** The client ended or lost its connection inside the message. */
+export class ClientGoneError extends Error {
+  override readonly name = "ClientGoneError";
+  readonly code = "CLIENT_GONE";
+  constructor() {
+    super("Cannot read the message: the client closed the connection inside it");
+  }
+}
+
+/**
+ * Relays until the end of data. When the message can't go on, the rest of it is read and dropped, since the client reads no
+ * reply before it has sent its last dot.
+ *
+ * @param upstream `undefined` reads the message and drops it (dry run).
+ * @throws {ClientGoneError} and what reading from the client throws.
+ */
+export async function relayMailData(
+  reader: LineReader,
+  upstream: UpstreamConnection | undefined,
+  options: DataRelayOptions,
+): Promise<DataRelayResult> {
+  const buffer = options.buffers.take();
+  reader.useBuffer(buffer);
+  try {
+    return await pump(reader, upstream, options);
+  } finally {
+    reader.returnBuffer();
+    options.buffers.give(buffer);
+  }
+}
+
+async function pump(
+  reader: LineReader,
+  upstream: UpstreamConnection | undefined,
+  options: DataRelayOptions,
+): Promise<DataRelayResult> {
+  const { maxMessageOctets = Infinity, prefix, onOctets } = options;
+  const scanner = new MailDataScanner(options);
+  let octets = 0;
+  let refusal = prefix && upstream ? await forward(upstream, prefix) : undefined;
+  while (!scanner.ended) {
+    if (reader.buffered === 0 && !await reader.fill()) throw new ClientGoneError();
+    const data = scanner.push(reader.peek());
+    octets += scanner.consumed;
+    onOctets(scanner.consumed);
+    refusal ??= refuse(scanner, octets, maxMessageOctets);
+    if (!refusal && upstream && data.length > 0) refusal = await forward(upstream, data);
+    // Only now: `data` may be a view of the reader's buffer.
+    reader.consume(scanner.consumed);
+  }
+  options.onEnd?.();
+  return refusal ? { octets, refusal } : { octets };
+}
+
+function refuse(scanner: MailDataScanner, octets: number, maxMessageOctets: number): Reply | undefined {
+  // The end of data is no part of the message; transparency dots are too few to matter.
+  if (octets - 3 > maxMessageOctets) {
+    return Reply.of(552, "5.3.4", `Message is larger than ${maxMessageOctets} octets`);
+  }
+  switch (scanner.fault) {
+    case undefined:
+      return undefined;
+    case "bare-newline":
+      return Reply.of(550, "5.6.11", "Message has a bare CR or LF (RFC 5321 section 2.3.8)");
+    case "line-too-long":
+      return Reply.of(
+        554,
+        "5.6.0",
+        "Message has a text line longer than the limit (RFC 5321 section 4.5.3.1.6)",
+      );
+  }
+}
+
+/** Writes to the provider. @returns why the message can't go on: what the provider said meanwhile, or that it is gone. */
+async function forward(upstream: UpstreamConnection, data: Uint8Array): Promise<Reply | undefined> {
+  try {
+    if (!upstream.hasEarlyReply) {
+      await upstream.write(data, "mail data");
+      return undefined;
+    }
+    const reply = await upstream.readReply("mail data", 1_000);
+    // Before the final dot nothing can be accepted.
+    if (reply.code < 400) {
+      return Reply.of(451, "4.5.0", `The provider answered ${reply.code} inside the message`);
+    }
+    return relayed(reply);
+  } catch (error) {
+    const reply = replyForError(error);
+    if (reply) return reply;
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * What a client reads when its message can't go out now. Always 4yz: the message stays with the client, and whatever is
+ * wrong with an account or its provider, an operator can mend it before mail bounces.
+ */
+
+import { Reply } from "../smtp/reply.ts";
+import { diagnose, isThrottle } from "../upstream/diagnosis.ts";
+import { DialError, type UpstreamError } from "../upstream/upstream_error.ts";
+
+/** Turns a failure into a reply. `undefined` for an error that is no failure of the way upstream: a defect, or a cancellation. */
+export function replyForError(error: unknown): Reply | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  const known = error as UpstreamError | (Error & { code: TokenFailure });
+  switch (known.code) {
+    case "DIAL":
+      return replyForDialError(known as DialError);
+    case "UPSTREAM_LOST":
+      return Reply.of(451, "4.4.2", `Connection to the provider was lost: ${known.message}`);
+    case "CIRCUIT_OPEN":
+      return Reply.of(451, "4.4.1", known.message);
+    case "POOL_BUSY":
+      return Reply.of(451, "4.3.2", known.message);
+    case "POOL_CLOSED":
+      return Reply.of(451, "4.3.2", "Service is shutting down, try again");
+    case "THROTTLED":
+      return Reply.of(451, "4.7.1", `The provider asked to slow down: ${known.message}`);
+    case "RATE_LIMIT":
+      return Reply.of(451, "4.7.1", known.message);
+    case "NEEDS_AUTHORIZATION":
+      return Reply.of(454, "4.7.0", `The account needs authorization by its operator: ${known.message}`);
+    case "TOKEN_UNAVAILABLE":
+      return Reply.of(454, "4.7.0", `No access token for the account: ${known.message}`);
+    default:
+      return known satisfies never;
+  }
+}
+
+/** `code` of the errors that a token source rejects with. */
+export type TokenFailure = "NEEDS_AUTHORIZATION" | "TOKEN_UNAVAILABLE";
+
+function replyForDialError(error: DialError): Reply {
+  if (error.reply && isThrottle(error.reply)) {
+    return Reply.of(451, "4.7.1", `The provider asked to slow down: ${error.reply.text()}`);
+  }
+  if (error.phase === "auth" && error.reply) {
+    return Reply.of(
+      454,
+      "4.7.0",
+      `The provider refused the sign-in: ${error.reply.text()} (${diagnose(error.reply).cause})`,
+    );
+  }
+  return Reply.of(451, "4.4.1", error.message);
+}
+
+/**
+ * A provider's reply as a client may read it. A 421 says that the provider closes *its* connection; the client's session
+ * lives on, so it reads 451 with the provider's text.
+ */
+export function relayed(reply: Reply): Reply {
+  if (reply.code !== 421) return reply;
+  return reply.withCode(451, reply.enhancedCode ?? "4.3.2");
+}

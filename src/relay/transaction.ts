@@ -1,0 +1,350 @@
+/**
+ * One transaction, cut through: its commands go to the provider as they come, in the client's groups, and the replies that
+ * come back are the provider's. It holds one upstream connection from MAIL to the final reply.
+ */
+
+import { Reply } from "../smtp/reply.ts";
+import type { LineReader } from "../smtp/line_reader.ts";
+import type { Lease } from "../upstream/lease.ts";
+import type { MailboxPool } from "../upstream/mailbox_pool.ts";
+import { UpstreamLostError } from "../upstream/upstream_error.ts";
+import { type DataRelayOptions, relayMailData } from "./data_relay.ts";
+import { relayed, replyForError } from "./reply_for_error.ts";
+import { formatStep, type Step, unsupported } from "./step.ts";
+import type { TransactionObserver, TransactionOutcome, TransactionRecord } from "./transaction_record.ts";
+
+export interface TransactionOptions {
+  readonly pool: MailboxPool;
+  readonly session: string;
+  readonly client: string;
+  /** Ends waiting for a connection or a token. */
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly observer: TransactionObserver;
+}
+
+const NO_TRANSACTION = Reply.of(503, "5.5.1", "No mail transaction under way");
+
+/** DATA without a recipient (RFC 5321 §3.3). */
+export const NO_RECIPIENTS = Reply.of(554, "5.5.1", "No valid recipients");
+
+const LONE_DOT = new TextEncoder().encode(".\r\n");
+
+/** A 421 is a connection's last word; a 3yz belongs behind DATA alone, where nothing else is positive. */
+function isOutOfStep(step: Step, { code }: Reply): boolean {
+  return code === 421 || (step.verb === "DATA" ? code < 300 : code >= 300 && code < 400);
+}
+
+/** Begun by MAIL; over after the final reply, `abandon`, or a failure before any recipient. */
+export class Transaction {
+  readonly #options: TransactionOptions;
+  readonly #startedAtMs: number;
+  #queue: Step[] = [];
+  /** MAIL and the recipients that the client has been told are accepted: what a replay must repeat. */
+  #accepted: Step[] = [];
+  #lease: Lease | undefined;
+  #replayed = false;
+  /** Why it can't go on; every further command reads this. */
+  #failure: Reply | undefined;
+  #isOver = false;
+  #reversePath = "";
+  #recipients = 0;
+  #refusedRecipients = 0;
+  #poolWaitMs = 0;
+  #messageOctets = 0;
+  #finalReplyMs: number | undefined;
+  #upstream: string | undefined;
+  #isSendingData = false;
+  #awaitsFinalReply = false;
+  #outcomeUnknown = false;
+
+  constructor(options: TransactionOptions) {
+    this.#options = options;
+    this.#startedAtMs = options.now();
+  }
+
+  /** Whether MAIL has to come again before anything else. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Recipients that were accepted. */
+  get recipients(): number {
+    return this.#recipients;
+  }
+
+  /** Whether no recipient was accepted and none is in the queue. */
+  get hasNoRecipients(): boolean {
+    return this.#recipients === 0 && !this.#queue.some((step) => step.verb === "RCPT");
+  }
+
+  /** Whether the provider has read the whole message and owes its reply. */
+  get awaitsFinalReply(): boolean {
+    return this.#awaitsFinalReply;
+  }
+
+  /** Whether it holds a connection that other transactions of the account wait for. */
+  get isBlocking(): boolean {
+    return this.#lease !== undefined && this.#options.pool.hasWaiters;
+  }
+
+  /** Adds a command to the group; its reply is there after `flush`. */
+  queue(step: Step): void {
+    this.#queue.push(step);
+  }
+
+  /** Sends the group and fills in the replies. Rejects only when cancelled. */
+  async flush(): Promise<void> {
+    const steps = this.#queue;
+    if (steps.length === 0) return;
+    this.#queue = [];
+    if (this.#failure === undefined) {
+      try {
+        if (!this.#lease) await this.#begin();
+        if (!this.#refuseUnsupported(steps)) await this.#send(steps);
+      } catch (error) {
+        this.#fail(error, steps);
+      }
+    }
+    for (const step of steps) step.reply ??= this.#failure ?? NO_TRANSACTION;
+    await this.#settle(steps);
+  }
+
+  /**
+   * Whether one more recipient may be named.
+   *
+   * @returns the refusal, if not.
+   */
+  async admitRecipient(): Promise<Reply | undefined> {
+    const { recipientsPerMessage = Infinity } = this.#options.pool.mailbox.provider.limits;
+    const queued = this.#queue.filter((step) => step.verb === "RCPT").length;
+    if (this.#recipients + queued >= recipientsPerMessage) {
+      return Reply.of(
+        452,
+        "4.5.3",
+        `Too many recipients: the provider takes ${recipientsPerMessage} a message`,
+      );
+    }
+    try {
+      await this.#options.pool.rates.countRecipient();
+      return undefined;
+    } catch (error) {
+      return this.#replyFor(error);
+    }
+  }
+
+  /**
+   * Streams the message through, after the client has read 354.
+   *
+   * @returns the reply to the final dot: the provider's, or why it could not be had.
+   * @throws What reading from the client throws; the connection is dropped before the final dot then.
+   */
+  async relayData(reader: LineReader, options: DataRelayOptions): Promise<Reply> {
+    const lease = this.#lease!;
+    this.#isSendingData = true;
+    try {
+      const { octets, refusal } = await relayMailData(reader, lease.connection, options);
+      this.#messageOctets = octets;
+      if (refusal) return this.#refuse(refusal);
+      return await this.#readFinalReply(lease);
+    } catch (error) {
+      this.#drop();
+      this.#finish("abandoned");
+      throw error;
+    } finally {
+      this.#isSendingData = false;
+    }
+  }
+
+  /** Ends it as the dry run asks for; the recipients have been checked, the provider forgets them at the next RSET. */
+  endDryRun(reply: Reply): void {
+    this.#lease?.release("needs-reset");
+    this.#lease = undefined;
+    this.#finish("dry-run", reply);
+  }
+
+  /** The client gave up: RSET, EHLO, QUIT, or it is gone. */
+  abandon(): void {
+    if (this.#isOver) return;
+    if (this.#isSendingData) this.#lease?.[Symbol.dispose]();
+    else this.#lease?.release("needs-reset");
+    this.#lease = undefined;
+    this.#finish(this.#failure ? "deferred" : "abandoned", this.#failure);
+  }
+
+  /** Drops the upstream connection now, whatever is under way on it. */
+  cut(): void {
+    this.#lease?.connection.close();
+  }
+
+  async #begin(): Promise<void> {
+    const { pool, signal, now } = this.#options;
+    const from = now();
+    await pool.rates.countMessage(signal);
+    this.#lease = await pool.acquire(signal);
+    this.#poolWaitMs = now() - from;
+    this.#upstream = this.#lease.connection.remoteAddress;
+  }
+
+  /** Sends the steps; on a connection that was used before and is dead now, everything once more on a fresh one. */
+  async #send(steps: readonly Step[]): Promise<void> {
+    const lease = this.#lease!;
+    try {
+      await this.#exchange(steps);
+    } catch (error) {
+      if (!(error instanceof UpstreamLostError) || !lease.isReused || this.#replayed) throw error;
+      this.#replayed = true;
+      this.#lease = undefined;
+      this.#lease = await this.#options.pool.renew(lease, this.#options.signal);
+      this.#upstream = this.#lease.connection.remoteAddress;
+      await this.#exchange(steps);
+    }
+  }
+
+  async #exchange(steps: readonly Step[]): Promise<void> {
+    const { connection } = this.#lease!;
+    const all = this.#replayed ? [...this.#accepted, ...steps] : steps;
+    const repeated = all.length - steps.length;
+    const offers = (extension: string) => connection.extensions.has(extension);
+    let misstep: Reply | undefined;
+    try {
+      await connection.exchange(all.map((step) => formatStep(step, offers)), (index, reply) => {
+        const step = all[index]!;
+        if (index >= repeated) step.reply = reply;
+        if (isOutOfStep(step, reply) || (index < repeated && !reply.isPositive)) misstep ??= reply;
+      });
+    } catch (error) {
+      if (misstep === undefined || !(error instanceof UpstreamLostError)) throw error;
+    }
+    if (misstep === undefined) return;
+    for (const step of steps) delete step.reply;
+    // A used connection may say 421 because it idled for too long; on a fresh one it is meant.
+    if (!this.#lease!.isReused) this.#options.pool.noteReply(misstep);
+    throw new UpstreamLostError("the transaction", `the provider answered ${misstep.text()}`);
+  }
+
+  /** What the connection can't carry is refused before it is sent. */
+  #refuseUnsupported([first]: readonly Step[]): boolean {
+    if (first?.verb !== "MAIL") return false;
+    const refusal = unsupported(first.mail, this.#lease!.connection.extensions);
+    if (refusal) first.reply = refusal;
+    return refusal !== undefined;
+  }
+
+  /** Draws the conclusions from a group's replies. */
+  async #settle(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) {
+      const reply = step.reply!;
+      if (this.#lease) this.#options.pool.noteReply(reply);
+      if (step.verb === "MAIL") {
+        this.#reversePath = step.mail.reversePath;
+        if (!reply.isPositive) return this.#endEarly(reply);
+        this.#accepted = [step];
+      } else if (step.verb === "RCPT") {
+        if (reply.isPositive) {
+          this.#recipients++;
+          this.#accepted.push(step);
+        } else this.#refusedRecipients++;
+      } else if (reply.code !== 354) {
+        return this.#endEarly(reply);
+      } else if (this.#recipients === 0) {
+        await this.#sendNothing(step);
+      }
+    }
+  }
+
+  /** The group's DATA was accepted and none of its recipients: RFC 2920 §3.1 asks for a lone dot then. */
+  async #sendNothing(step: Step): Promise<void> {
+    const { connection } = this.#lease!;
+    step.reply = NO_RECIPIENTS;
+    try {
+      await connection.write(LONE_DOT, "DATA");
+      await connection.readReply("DATA");
+      this.#endEarly(NO_RECIPIENTS);
+    } catch (error) {
+      if (!(error instanceof UpstreamLostError)) throw error;
+      this.#refuse(NO_RECIPIENTS);
+    }
+  }
+
+  /** MAIL or DATA was refused: nothing is left of the transaction. */
+  #endEarly(reply: Reply): void {
+    this.#lease?.release(this.#accepted.length > 0 ? "needs-reset" : "clean");
+    this.#lease = undefined;
+    this.#finish(reply.isPermanent ? "rejected" : "deferred", reply);
+  }
+
+  async #readFinalReply(lease: Lease): Promise<Reply> {
+    const { now, pool } = this.#options;
+    const from = now();
+    this.#awaitsFinalReply = true;
+    try {
+      const reply = await lease.connection.readFinalReply();
+      this.#finalReplyMs = now() - from;
+      if (reply.code >= 300 && reply.code < 400) {
+        throw new UpstreamLostError("the reply to mail data", `the provider answered ${reply.text()}`);
+      }
+      pool.noteReply(reply);
+      this.#lease = undefined;
+      lease.release("clean");
+      const answer = relayed(reply);
+      this.#finish(answer.isPositive ? "relayed" : answer.isPermanent ? "rejected" : "deferred", answer);
+      return answer;
+    } catch (error) {
+      this.#outcomeUnknown = true;
+      return this.#refuse(this.#replyFor(error));
+    } finally {
+      this.#awaitsFinalReply = false;
+    }
+  }
+
+  /** The message did not go out whole; the connection is in the middle of it and can't be used again. */
+  #refuse(reply: Reply): Reply {
+    this.#drop();
+    this.#finish(reply.isPermanent ? "rejected" : "deferred", reply);
+    return reply;
+  }
+
+  #drop(): void {
+    this.#lease?.[Symbol.dispose]();
+    this.#lease = undefined;
+  }
+
+  #fail(error: unknown, steps: readonly Step[]): void {
+    this.#failure = this.#replyFor(error);
+    // The connection and what it agreed to are gone, so nothing of this group counts as accepted.
+    for (const step of steps) delete step.reply;
+    this.#drop();
+  }
+
+  #replyFor(error: unknown): Reply {
+    const reply = replyForError(error);
+    if (reply) return reply;
+    const { signal } = this.#options;
+    if (signal.aborted) return Reply.of(451, "4.3.2", "Service is shutting down, try again");
+    throw error;
+  }
+
+  #finish(outcome: TransactionOutcome, reply?: Reply): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { session, client, pool, now, observer } = this.#options;
+    const record: TransactionRecord = {
+      session,
+      client,
+      account: pool.mailbox.email,
+      reversePath: this.#reversePath,
+      recipients: this.#recipients,
+      refusedRecipients: this.#refusedRecipients,
+      messageOctets: this.#messageOctets,
+      outcome,
+      ...(reply && { reply }),
+      ...(this.#upstream !== undefined && { upstream: this.#upstream }),
+      poolWaitMs: this.#poolWaitMs,
+      ...(this.#finalReplyMs !== undefined && { finalReplyMs: this.#finalReplyMs }),
+      durationMs: now() - this.#startedAtMs,
+      ...(this.#outcomeUnknown && { outcomeUnknown: true as const }),
+    };
+    observer(record);
+  }
+}

@@ -1,0 +1,140 @@
+/** Decides who may sign in, in the same time and with the same words for every kind of no. */
+
+import { createHmac, randomBytes } from "node:crypto";
+import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import type { Credentials } from "../sasl/credentials.ts";
+import { isLoopbackAddress } from "./loopback_address.ts";
+
+/** An account as far as signing in is concerned. */
+export interface SignInAccount {
+  readonly email: string;
+  readonly username: string;
+  readonly passwordHash?: string;
+}
+
+export interface AuthenticatorOptions {
+  /** By user name, without regard to case. */
+  readonly accountOf: (username: string) => SignInAccount | undefined;
+  readonly verifyPassword: (password: string, hash: string) => Promise<boolean>;
+  /** A hash that no password matches, of the same cost as real ones: an unknown user takes as long as a wrong password. */
+  readonly decoyHash: string;
+  /** Failures of one address within `failureWindowSeconds` before it is refused. Default: 10 in 600 s. */
+  readonly maxFailures?: number;
+  readonly failureWindowSeconds?: number;
+  /** Delay after the first failure of an address; doubles with each one more, up to 8 times. Default: 250. */
+  readonly failureDelayMs?: number;
+}
+
+/** `refused` for anything wrong with the credentials; `locked-out` when the address has failed too often. */
+export type SignInResult = { readonly account: string } | "refused" | "locked-out";
+
+/** Verified passwords that are remembered; the oldest goes first. */
+const MAX_REMEMBERED = 20_000;
+
+/** scrypt is costly on purpose: this many run at once, so that guessing can't take the processor from the relay. */
+const MAX_PARALLEL_HASHES = 2;
+
+/** One for the daemon. */
+export class Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #failures: RateLimiterMemory;
+  readonly #failureDelayMs: number;
+  /** Keyed digests of user, password and hash that were verified; the key lives as long as the process. */
+  readonly #remembered = new Set<string>();
+  readonly #digestKey = randomBytes(32);
+  #hashing = 0;
+  readonly #hashQueue: (() => void)[] = [];
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    const { maxFailures = 10, failureWindowSeconds = 600, failureDelayMs = 250 } = options;
+    this.#failures = new RateLimiterMemory({ points: maxFailures, duration: failureWindowSeconds });
+    this.#failureDelayMs = failureDelayMs;
+  }
+
+  /** Checks credentials. @param client Address of the client, IPv4-mapped ones in their IPv4 form. */
+  async signIn(credentials: Credentials, client: string, signal: AbortSignal): Promise<SignInResult> {
+    const failures = await this.#failures.get(client);
+    if (failures !== null && failures.remainingPoints <= 0) return "locked-out";
+    const account = this.#options.accountOf(credentials.authenticationIdentity);
+    if (await this.#isGenuine(account, credentials, client)) return { account: account!.email };
+    return await this.#countFailure(client, signal);
+  }
+
+  async #isGenuine(
+    account: SignInAccount | undefined,
+    { authorizationIdentity, password }: Credentials,
+    client: string,
+  ): Promise<boolean> {
+    const { decoyHash } = this.#options;
+    const isOpen = account !== undefined && account.passwordHash === undefined && isLoopbackAddress(client);
+    // Whatever is wrong, it costs one comparison, so that time tells nothing.
+    const matches = isOpen ||
+      await this.#matches(account?.username ?? "", password, account?.passwordHash ?? decoyHash);
+    if (!account || !matches) return false;
+    const wanted = authorizationIdentity.toLowerCase();
+    return wanted === "" || wanted === account.username.toLowerCase() ||
+      wanted === account.email.toLowerCase();
+  }
+
+  async #matches(username: string, password: string, hash: string): Promise<boolean> {
+    const digest = createHmac("sha256", this.#digestKey).update(`${username}\0${password}\0${hash}`).digest(
+      "base64",
+    );
+    if (this.#remembered.has(digest)) return true;
+    await this.#enterHashing();
+    let matches: boolean;
+    try {
+      matches = await this.#options.verifyPassword(password, hash);
+    } finally {
+      this.#leaveHashing();
+    }
+    if (matches) this.#remember(digest);
+    return matches;
+  }
+
+  async #enterHashing(): Promise<void> {
+    if (this.#hashing >= MAX_PARALLEL_HASHES) {
+      await new Promise<void>((resolve) => this.#hashQueue.push(resolve));
+    } else this.#hashing++;
+  }
+
+  #leaveHashing(): void {
+    const next = this.#hashQueue.shift();
+    if (next) next();
+    else this.#hashing--;
+  }
+
+  #remember(digest: string): void {
+    this.#remembered.add(digest);
+    if (this.#remembered.size <= MAX_REMEMBERED) return;
+    const [oldest] = this.#remembered;
+    this.#remembered.delete(oldest!);
+  }
+
+  async #countFailure(client: string, signal: AbortSignal): Promise<SignInResult> {
+    let failures: number;
+    try {
+      failures = (await this.#failures.consume(client)).consumedPoints;
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      return "locked-out";
+    }
+    await pause(this.#failureDelayMs * 2 ** Math.min(failures - 1, 3), signal);
+    return "refused";
+  }
+}
+
+/** Waits, or less when the session is over. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const finish = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const timer = setTimeout(finish, ms);
+    signal.addEventListener("abort", finish, { once: true });
+  });
+}

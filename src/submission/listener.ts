@@ -1,0 +1,136 @@
+/** A place where clients connect: plain TCP on Deno's own sockets; STARTTLS and implicit TLS on node's, which can be upgraded. */
+
+import { createServer, type Server, type Socket } from "node:net";
+import { createSecureContext, type SecureContext } from "node:tls";
+import type { Endpoint, ListenerSettings } from "../config/settings.ts";
+import type { ByteStream } from "../transport/byte_stream.ts";
+import { DenoStream } from "../transport/deno_stream.ts";
+import { NodeStream, StarttlsStream } from "../transport/node_stream.ts";
+
+/** Certificate chain and key, PEM. */
+export interface CertificatePair {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
+/** Takes a connection; must not reject or throw. For implicit TLS the handshake is still to come. */
+export type OnConnection = (stream: ByteStream) => void;
+
+/** An open listener. */
+export interface Listener {
+  readonly settings: ListenerSettings;
+  /** Where it really listens: the port is chosen by now. */
+  readonly address: Endpoint;
+  /** From now on handshakes use this certificate; connections that stand are not touched. */
+  useCertificate(pair: CertificatePair): void;
+  /** Accepts no more, at once: a new connection is refused. */
+  close(): Promise<void>;
+}
+
+/** Connections that the system holds until they are accepted. */
+const BACKLOG = 1024;
+
+/**
+ * Opens a listener.
+ *
+ * @param pair Needed unless the listener's security is `none`.
+ * @throws {Deno.errors.AddrInUse} and the system's other errors.
+ */
+export function openListener(
+  settings: ListenerSettings,
+  { onConnection, pair }: { onConnection: OnConnection; pair?: CertificatePair },
+): Promise<Listener> {
+  if (settings.security === "none") return Promise.resolve(new PlainListener(settings, onConnection));
+  if (!pair) throw new TypeError(`Cannot listen with ${settings.security}: no certificate`);
+  return TlsListener.open(settings, { onConnection, pair });
+}
+
+class PlainListener implements Listener {
+  readonly settings: ListenerSettings;
+  readonly address: Endpoint;
+  readonly #listener: Deno.TcpListener;
+  readonly #accepting: Promise<void>;
+
+  constructor(settings: ListenerSettings, onConnection: OnConnection) {
+    this.settings = settings;
+    this.#listener = Deno.listen({ hostname: settings.hostname, port: settings.port, tcpBacklog: BACKLOG });
+    this.address = { hostname: settings.hostname, port: this.#listener.addr.port };
+    this.#accepting = this.#accept(onConnection);
+  }
+
+  useCertificate(): void {}
+
+  async close(): Promise<void> {
+    this.#listener.close();
+    await this.#accepting;
+  }
+
+  async #accept(onConnection: OnConnection): Promise<void> {
+    for (let pauseMs = 5;;) {
+      try {
+        const conn = await this.#listener.accept();
+        conn.setNoDelay(true);
+        onConnection(new DenoStream(conn));
+        pauseMs = 5;
+      } catch (error) {
+        if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return;
+        // Out of descriptors, or a client that left at once: neither ends the listener.
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        pauseMs = Math.min(pauseMs * 2, 1_000);
+      }
+    }
+  }
+}
+
+class TlsListener implements Listener {
+  readonly settings: ListenerSettings;
+  readonly address: Endpoint;
+  readonly #server: Server;
+  #context: SecureContext;
+
+  static open(
+    settings: ListenerSettings,
+    { onConnection, pair }: { onConnection: OnConnection; pair: CertificatePair },
+  ): Promise<TlsListener> {
+    const context = contextOf(pair);
+    return new Promise((resolve, reject) => {
+      const server = createServer({ noDelay: true });
+      server.once("error", reject);
+      server.listen({ host: settings.hostname, port: settings.port, backlog: BACKLOG }, () => {
+        server.off("error", reject);
+        resolve(new TlsListener(settings, { server, context, onConnection }));
+      });
+    });
+  }
+
+  private constructor(
+    settings: ListenerSettings,
+    { server, context, onConnection }: { server: Server; context: SecureContext; onConnection: OnConnection },
+  ) {
+    this.settings = settings;
+    this.#server = server;
+    this.#context = context;
+    this.address = { hostname: settings.hostname, port: (server.address() as { port: number }).port };
+    server.on("connection", (socket: Socket) => onConnection(this.#wrap(socket)));
+    // An accept that fails (out of descriptors) concerns one connection, not the listener.
+    server.on("error", () => {});
+  }
+
+  useCertificate(pair: CertificatePair): void {
+    this.#context = contextOf(pair);
+  }
+
+  close(): Promise<void> {
+    // The callback waits for connections, which are the sessions' affair; listening ends at once.
+    this.#server.close();
+    return Promise.resolve();
+  }
+
+  #wrap(socket: Socket): NodeStream {
+    return new StarttlsStream(socket, () => this.#context);
+  }
+}
+
+function contextOf({ certificate, privateKey }: CertificatePair): SecureContext {
+  return createSecureContext({ cert: certificate, key: privateKey });
+}

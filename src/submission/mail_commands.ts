@@ -1,0 +1,186 @@
+/** MAIL, RCPT and DATA of a session (RFC 5321 §3.3): checked here, answered by the provider. */
+
+import { relayMailData } from "../relay/data_relay.ts";
+import { NO_RECIPIENTS, type Transaction } from "../relay/transaction.ts";
+import type { Step } from "../relay/step.ts";
+import { type ParameterFault, parseMailArgument, parseRcptArgument } from "../smtp/mail_parameters.ts";
+import { parsePathArgument, type PathFault } from "../smtp/path.ts";
+import { Reply } from "../smtp/reply.ts";
+import { permitsAuth } from "./hello.ts";
+import { REPLIES } from "./replies.ts";
+import type { Session } from "./session.ts";
+import type { SessionState } from "./session_state.ts";
+import { SlowClientGuard } from "./slow_client_guard.ts";
+import { traceField } from "./trace_field.ts";
+
+type TransactionState = Extract<SessionState, { at: "transaction" }>;
+
+/** Belongs to one session. */
+export class MailCommands {
+  readonly #session: Session;
+  #isInMessage = false;
+  #messages = 0;
+  #guard: SlowClientGuard | undefined;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** From 354 to the final reply. */
+  get isInMessage(): boolean {
+    return this.#isInMessage;
+  }
+
+  get awaitsFinalReply(): boolean {
+    const { state } = this.#session;
+    return state.at === "transaction" && state.transaction.awaitsFinalReply;
+  }
+
+  mail(argument: string): void {
+    const session = this.#session;
+    const { state } = session;
+    if (state.at !== "ready") return session.refuse(this.#whyNotReady(state));
+    const path = parsePathArgument(argument, "FROM");
+    const mail = "fault" in path ? path : parseMailArgument(path);
+    if ("fault" in mail) return session.refuse(faultReply(mail, "5.1.7"));
+    const mailbox = session.context.relay.mailbox(state.account);
+    if (!mailbox) return session.channel.push(REPLIES.accountGone);
+    const { messageOctets } = mailbox.provider.limits;
+    if (messageOctets !== undefined && (mail.size ?? 0) > messageOctets) {
+      return session.channel.push(Reply.of(552, "5.3.4", `Message is larger than ${messageOctets} octets`));
+    }
+    const { signal, id } = session;
+    const client = session.channel.stream.remoteAddress;
+    const transaction = session.context.relay.begin(mailbox, { session: id, client, signal });
+    session.state = { ...state, at: "transaction", transaction, smtputf8: mail.smtputf8 };
+    this.#queue(transaction, { verb: "MAIL", mail });
+    this.#guard?.[Symbol.dispose]();
+    this.#guard = new SlowClientGuard(transaction, session);
+  }
+
+  async rcpt(argument: string): Promise<void> {
+    const session = this.#session;
+    const { state } = session;
+    if (state.at !== "transaction") return session.refuse(this.#whyNoTransaction(state));
+    const path = parsePathArgument(argument, "TO");
+    const rcpt = "fault" in path ? path : parseRcptArgument(path, state.smtputf8);
+    if ("fault" in rcpt) return session.refuse(faultReply(rcpt, "5.1.3"));
+    const refusal = await state.transaction.admitRecipient();
+    if (refusal) return session.channel.push(refusal);
+    this.#queue(state.transaction, { verb: "RCPT", rcpt });
+    this.#guard?.noteOctets(argument.length);
+  }
+
+  async data(argument: string): Promise<void> {
+    const session = this.#session;
+    const { state } = session;
+    if (state.at !== "transaction") return session.refuse(this.#whyNoTransaction(state));
+    if (argument !== "") return session.refuse(REPLIES.noParameters);
+    if (state.transaction.hasNoRecipients) {
+      await session.flush();
+      return session.refuse(NO_RECIPIENTS);
+    }
+    if (session.context.relay.isDryRun) return await this.#dryRun(state);
+    const step: Step = { verb: "DATA" };
+    this.#queue(state.transaction, step);
+    // From here on a stop waits for the message: the client is about to be told to send it.
+    this.#isInMessage = true;
+    try {
+      await session.flush();
+      if (step.reply?.code === 354 && !state.transaction.isOver) await this.#relay(state);
+    } finally {
+      this.#isInMessage = false;
+      this.#guard?.[Symbol.dispose]();
+    }
+  }
+
+  async #relay(state: TransactionState): Promise<void> {
+    const { channel, context } = this.#session;
+    const { settings, relay } = context;
+    this.#guard?.startData();
+    const maxMessageOctets = relay.mailbox(state.account)?.provider.limits.messageOctets;
+    const reply = await channel.whileWaiting(
+      settings.dataTimeoutMs,
+      () =>
+        state.transaction.relayData(channel.reader, {
+          buffers: relay.buffers,
+          bareNewline: settings.bareNewline,
+          maxTextLineOctets: settings.maxTextLineOctets,
+          ...(maxMessageOctets !== undefined && { maxMessageOctets }),
+          ...(settings.addReceivedHeader && { prefix: this.#traceField(state) }),
+          onOctets: (octets) => this.#noteData(octets),
+          // From here on the wait is for the provider.
+          onEnd: () => channel.extendDeadline(Infinity),
+        }),
+    );
+    channel.push(reply);
+    this.#session.state = { at: "ready", hello: state.hello, account: state.account };
+  }
+
+  /** The provider has judged sender and recipients; the message is read and dropped. */
+  async #dryRun(state: TransactionState): Promise<void> {
+    const session = this.#session;
+    await session.flush();
+    if (state.transaction.isOver) return session.channel.push(REPLIES.mailFirst);
+    if (state.transaction.recipients === 0) return session.refuse(NO_RECIPIENTS);
+    const { settings, relay } = session.context;
+    session.channel.push(REPLIES.startMailInput);
+    await session.channel.writePending();
+    const { refusal } = await session.channel.whileWaiting(
+      settings.dataTimeoutMs,
+      () =>
+        relayMailData(session.channel.reader, undefined, {
+          buffers: relay.buffers,
+          bareNewline: settings.bareNewline,
+          maxTextLineOctets: settings.maxTextLineOctets,
+          onOctets: (octets) => this.#noteData(octets),
+        }),
+    );
+    const reply = refusal ?? REPLIES.dryRun;
+    state.transaction.endDryRun(reply);
+    session.channel.push(reply);
+    session.state = { at: "ready", hello: state.hello, account: state.account };
+  }
+
+  #noteData(octets: number): void {
+    this.#session.channel.extendDeadline(this.#session.context.settings.dataTimeoutMs);
+    this.#guard?.noteOctets(octets);
+  }
+
+  #queue(transaction: Transaction, step: Step): void {
+    transaction.queue(step);
+    this.#session.channel.push(step);
+  }
+
+  #traceField({ hello }: TransactionState): Uint8Array {
+    const { id, channel, context } = this.#session;
+    const { remoteAddress, isSecure } = channel.stream;
+    return traceField({
+      hello: hello.name,
+      clientAddress: remoteAddress,
+      hostname: context.settings.hostname,
+      isSecure,
+      isSignedIn: context.listener.account === undefined,
+      id: `${id}.${++this.#messages}`,
+      date: new Date(context.now()),
+    });
+  }
+
+  #whyNotReady(state: SessionState): Reply {
+    return state.at === "transaction" ? REPLIES.nestedMail : this.#whyNoTransaction(state);
+  }
+
+  #whyNoTransaction(state: SessionState): Reply {
+    if (state.at === "connected") return REPLIES.helloFirst;
+    if (state.at === "ready") return REPLIES.mailFirst;
+    const { context, channel } = this.#session;
+    return permitsAuth(context.listener, channel.stream.isSecure)
+      ? REPLIES.authRequired
+      : REPLIES.tlsRequired;
+  }
+}
+
+function faultReply(fault: PathFault | ParameterFault, addressCode: string): Reply {
+  if (!("code" in fault)) return Reply.of(501, addressCode, fault.fault);
+  return Reply.of(fault.code, fault.code === 553 ? "5.6.7" : "5.5.4", fault.fault);
+}

@@ -1,0 +1,350 @@
+/** One submission session (RFC 6409): from the greeting to QUIT, a drop, a timeout or the end of the service. */
+
+import type { Logger } from "@logtape/logtape";
+import type { ListenerSettings, SubmissionSettings } from "../config/settings.ts";
+import { ClientGoneError } from "../relay/data_relay.ts";
+import type { Relay } from "../relay/relay.ts";
+import { type Command, parseCommand } from "../smtp/command.ts";
+import { EndlessLineError } from "../smtp/line_reader.ts";
+import { Reply } from "../smtp/reply.ts";
+import { type ByteStream, StreamBrokenError, StreamClosedError } from "../transport/byte_stream.ts";
+import type { Deadlines } from "../transport/deadlines.ts";
+import type { Authenticator } from "./authenticator.ts";
+import { ClientChannel } from "./client_channel.ts";
+import { helloReply, permitsAuth } from "./hello.ts";
+import { MailCommands } from "./mail_commands.ts";
+import { REPLIES } from "./replies.ts";
+import type { SessionState } from "./session_state.ts";
+import { MAX_RESPONSE_OCTETS, readCredentials } from "./sign_in_dialogue.ts";
+
+/** Command line with its CRLF: the 512 octets of RFC 5321 §4.5.3.1.4 and what the extensions add. */
+export const MAX_COMMAND_OCTETS = 2_048;
+
+/** Sign-ins that may fail in a session; RFC 4954 §9 allows no fewer than three. */
+const MAX_SIGN_IN_FAILURES = 3;
+
+const TLS_HANDSHAKE_TIMEOUT_MS = 30_000;
+
+/** What all sessions of a listener share. */
+export interface SessionContext {
+  readonly listener: ListenerSettings;
+  readonly settings: SubmissionSettings;
+  readonly relay: Relay;
+  readonly authenticator: Authenticator;
+  readonly deadlines: Deadlines;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly onSignIn?: (outcome: "accepted" | "refused" | "locked-out") => void;
+}
+
+/** Where a session stood when it was cut. */
+export interface CutSession {
+  readonly session: string;
+  readonly account?: string;
+  readonly client: string;
+  readonly at: string;
+}
+
+/** See `run`. */
+export class Session {
+  readonly id: string;
+  readonly channel: ClientChannel;
+  readonly context: SessionContext;
+  readonly #mail: MailCommands;
+  readonly #log: Logger;
+  #state: SessionState = { at: "connected" };
+  #abort = new AbortController();
+  #farewell: Reply | undefined;
+  #hasEnded = false;
+  #badCommands = 0;
+  #signInFailures = 0;
+
+  constructor(stream: ByteStream, id: string, context: SessionContext) {
+    this.id = id;
+    this.context = context;
+    this.#log = context.log;
+    this.channel = new ClientChannel(stream, context.deadlines, () => this.end(REPLIES.timeout));
+    this.#mail = new MailCommands(this);
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  set state(state: SessionState) {
+    this.#state = state;
+  }
+
+  /** Ends what a transaction waits for when the session must end. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Whether a message body, or the reply to it, is under way. */
+  get isInMessage(): boolean {
+    return this.#mail.isInMessage;
+  }
+
+  /** Serves the client until the end. Never rejects. */
+  async run(): Promise<void> {
+    try {
+      this.channel.push(Reply.of(220, "", `${this.context.settings.hostname} ESMTP xoauth2-proxy`));
+      await this.channel.writePending();
+      await this.#serve();
+    } catch (error) {
+      await this.#report(error);
+    } finally {
+      this.#hasEnded = true;
+      this.#abandonTransaction();
+      await this.channel.end();
+    }
+  }
+
+  /**
+   * The service stops: ends at once with 421 unless a message is under way, which runs to its final reply first
+   * (RFC 5321 §3.8).
+   */
+  stop(): void {
+    if (this.isInMessage) this.#farewell ??= REPLIES.shuttingDown;
+    else this.end(REPLIES.shuttingDown);
+  }
+
+  /** Ends with `reply`: at once when the session waits for its client, else as its next word. */
+  end(reply: Reply): void {
+    this.#farewell ??= reply;
+    if (this.channel.interrupt(reply)) return;
+    this.#abort.abort(new DOMException("The session is ending", "AbortError"));
+    if (this.#state.at === "transaction" && !this.isInMessage) this.#state.transaction.cut();
+  }
+
+  /** The drain's deadline: the message under way is dropped before its final dot. @returns what was cut, for the log. */
+  cut(): CutSession {
+    const state = this.#state;
+    this.#farewell ??= REPLIES.shuttingDown;
+    this.#abort.abort(new DOMException("The session is cut", "AbortError"));
+    if (state.at === "transaction") state.transaction.cut();
+    this.channel.interrupt(CUT_REPLY);
+    return {
+      session: this.id,
+      client: this.channel.stream.remoteAddress,
+      ...("account" in state && { account: state.account }),
+      at: this.#mail.awaitsFinalReply ? "final reply" : this.isInMessage ? "mail data" : state.at,
+    };
+  }
+
+  /** Whether the client has sent all and waits for the provider's word: the last thing that a drain gives up. */
+  get awaitsFinalReply(): boolean {
+    return this.#mail.awaitsFinalReply;
+  }
+
+  async #serve(): Promise<void> {
+    while (!this.#hasEnded) {
+      if (this.#farewell) return await this.#leave(this.#farewell);
+      let line = this.channel.reader.takeLine(MAX_COMMAND_OCTETS);
+      if (line === undefined) {
+        // Nothing more to take: the client waits for its replies (RFC 2920 §3.2).
+        if (this.channel.hasPending) {
+          await this.flush();
+          continue;
+        }
+        line = await this.channel.readLine(MAX_COMMAND_OCTETS, this.context.settings.commandTimeoutMs) ??
+          undefined;
+        if (line === undefined) return;
+      }
+      await this.#handleLine(line);
+      if (this.#badCommands > this.context.settings.maxBadCommands) {
+        return await this.#leave(REPLIES.tooManyBadCommands);
+      }
+    }
+  }
+
+  /** Sends what is queued upstream, then the group's replies to the client. */
+  async flush(): Promise<void> {
+    const state = this.#state;
+    if (state.at === "transaction") {
+      await state.transaction.flush();
+      if (state.transaction.isOver) this.#state = { at: "ready", hello: state.hello, account: state.account };
+    }
+    await this.channel.writePending();
+  }
+
+  /** A reply to a command that the client should not have sent. */
+  refuse(reply: Reply): void {
+    this.#badCommands++;
+    this.channel.push(reply);
+  }
+
+  async #handleLine(line: Uint8Array | "too-long"): Promise<void> {
+    if (line === "too-long") return this.refuse(REPLIES.lineTooLong);
+    if (this.channel.reader.endedInBareLf && this.context.settings.bareNewline === "reject") {
+      return this.refuse(REPLIES.bareLf);
+    }
+    const command = parseCommand(line);
+    if ("fault" in command) return this.refuse(Reply.of(500, "5.5.2", command.fault));
+    await this.#dispatch(command);
+  }
+
+  async #dispatch({ verb, argument }: Command): Promise<void> {
+    switch (verb) {
+      case "MAIL":
+        return await this.#mail.mail(argument);
+      case "RCPT":
+        return await this.#mail.rcpt(argument);
+      case "DATA":
+        return await this.#mail.data(argument);
+      case "RSET":
+        if (argument !== "") return this.refuse(REPLIES.noParameters);
+        await this.flush();
+        this.#abandonTransaction();
+        return this.channel.push(REPLIES.ok);
+      case "EHLO":
+      case "HELO":
+        return await this.#hello(verb, argument);
+      case "AUTH":
+        return await this.#auth(argument);
+      case "STARTTLS":
+        return await this.#startTls(argument);
+      case "NOOP":
+        return this.channel.push(REPLIES.ok);
+      case "VRFY":
+        return this.channel.push(REPLIES.vrfy);
+      case "HELP":
+        return this.channel.push(REPLIES.help);
+      case "QUIT":
+        if (argument !== "") return this.refuse(REPLIES.noParameters);
+        await this.flush();
+        this.#abandonTransaction();
+        return await this.#leave(REPLIES.bye);
+      case "EXPN":
+      case "TURN":
+      case "BDAT":
+      case "ETRN":
+        return this.refuse(REPLIES.notImplemented);
+      default:
+        return this.refuse(REPLIES.unknownCommand);
+    }
+  }
+
+  async #hello(verb: "EHLO" | "HELO", name: string): Promise<void> {
+    if (name === "") return this.refuse(REPLIES.helloNeedsName);
+    await this.flush();
+    this.#abandonTransaction();
+    const { listener, settings, relay } = this.context;
+    const hello = { name, isExtended: verb === "EHLO" };
+    const account = "account" in this.#state ? this.#state.account : listener.account;
+    this.#state = account === undefined ? { at: "greeted", hello } : { at: "ready", hello, account };
+    const { isSecure } = this.channel.stream;
+    this.channel.push(
+      helloReply(hello, { hostname: settings.hostname, listener, isSecure, offer: relay.offer(account) }),
+    );
+  }
+
+  async #auth(argument: string): Promise<void> {
+    const state = this.#state;
+    const { listener, settings } = this.context;
+    const { isSecure } = this.channel.stream;
+    if (state.at === "connected") return this.refuse(REPLIES.helloFirst);
+    if (listener.account !== undefined) return this.refuse(REPLIES.noAuthHere);
+    if (state.at === "transaction") return this.refuse(REPLIES.authInTransaction);
+    if (state.at === "ready") return this.refuse(REPLIES.alreadySignedIn);
+    if (!permitsAuth(listener, isSecure)) return this.refuse(REPLIES.tlsRequired);
+    const credentials = await readCredentials(argument, async (challenge) => {
+      this.channel.push(challenge);
+      await this.channel.writePending();
+      return await this.channel.readLine(MAX_RESPONSE_OCTETS, settings.commandTimeoutMs);
+    });
+    if (credentials === null) throw new ClientGoneError();
+    if (credentials instanceof Reply) return this.refuse(credentials);
+    const { authenticator, onSignIn } = this.context;
+    const result = await authenticator.signIn(credentials, this.channel.stream.remoteAddress, this.signal);
+    onSignIn?.(typeof result === "string" ? result : "accepted");
+    if (typeof result !== "string") {
+      this.#state = { at: "ready", hello: state.hello, account: result.account };
+      return this.channel.push(REPLIES.signedIn);
+    }
+    await this.#refuseSignIn(result, credentials.authenticationIdentity);
+  }
+
+  async #refuseSignIn(result: "refused" | "locked-out", username: string): Promise<void> {
+    const locked = result === "locked-out";
+    this.#log.warn(
+      locked
+        ? "Sign-in refused: {client} failed too often; it may try again in some minutes"
+        : "Sign-in refused for {username} from {client}: unknown user or wrong password; see `account list`, `account set-password`",
+      { session: this.id, client: this.channel.stream.remoteAddress, username },
+    );
+    this.channel.push(locked ? REPLIES.authLater : REPLIES.authRefused);
+    if (++this.#signInFailures < MAX_SIGN_IN_FAILURES) return;
+    await this.#leave(REPLIES.authTooManyFailures);
+  }
+
+  async #startTls(argument: string): Promise<void> {
+    const { listener } = this.context;
+    const { isSecure } = this.channel.stream;
+    if (argument !== "") return this.refuse(REPLIES.noParameters);
+    if (listener.security !== "starttls") {
+      return this.refuse(isSecure ? REPLIES.alreadySecure : REPLIES.notImplemented);
+    }
+    if (isSecure) return this.refuse(REPLIES.alreadySecure);
+    await this.flush();
+    this.#abandonTransaction();
+    this.channel.push(REPLIES.readyForTls);
+    await this.channel.writePending();
+    const discarded = await this.channel.startTls(TLS_HANDSHAKE_TIMEOUT_MS);
+    if (discarded > 0) {
+      this.#log.warn("Discarded {octets} octets sent in clear behind STARTTLS by {client}", {
+        session: this.id,
+        octets: discarded,
+        client: this.channel.stream.remoteAddress,
+      });
+    }
+    this.#state = { at: "connected" };
+  }
+
+  async #leave(reply: Reply): Promise<void> {
+    this.#hasEnded = true;
+    // A group that was not flushed is answered before the farewell.
+    this.channel.push(reply);
+    await this.flush();
+  }
+
+  #abandonTransaction(): void {
+    if (this.#state.at !== "transaction") return;
+    const { hello, account, transaction } = this.#state;
+    transaction.abandon();
+    this.#state = { at: "ready", hello, account };
+  }
+
+  async #report(error: unknown): Promise<void> {
+    const client = this.channel.stream.remoteAddress;
+    if (error instanceof EndlessLineError) {
+      this.#log.warn("Session {session} of {client} ended: {error}", {
+        session: this.id,
+        client,
+        error: error.message,
+      });
+      return;
+    }
+    const isGone = error instanceof StreamBrokenError || error instanceof StreamClosedError ||
+      error instanceof ClientGoneError;
+    if (isGone) {
+      this.#log.debug("Session {session} of {client} ended: {error}", {
+        session: this.id,
+        client,
+        error: error.message,
+      });
+      return;
+    }
+    this.#log.error("Session {session} of {client} failed: {error}", { session: this.id, client, error });
+    this.channel.push(REPLIES.internalError);
+    try {
+      await this.channel.writePending();
+    } catch (writeError) {
+      if (!(writeError instanceof StreamBrokenError || writeError instanceof StreamClosedError)) {
+        throw writeError;
+      }
+    }
+  }
+}
+
+const CUT_REPLY = Reply.of(421, "4.3.2", "Service shutting down before the message was complete, try again");

@@ -1,0 +1,235 @@
+/** All listeners and their sessions. */
+
+import type { Logger } from "@logtape/logtape";
+import { cidrMatcher } from "../config/cidr.ts";
+import type { ListenerSettings } from "../config/settings.ts";
+import type { Reply } from "../smtp/reply.ts";
+import {
+  type ByteStream,
+  isUpgradable,
+  StreamBrokenError,
+  StreamClosedError,
+} from "../transport/byte_stream.ts";
+import { type CertificatePair, type Listener, openListener } from "./listener.ts";
+import { REPLIES } from "./replies.ts";
+import { type CutSession, Session, type SessionContext } from "./session.ts";
+
+export interface SubmissionServerOptions extends Omit<SessionContext, "listener"> {
+  /** Told of each session that begins, and of how many are open. */
+  readonly onSessions?: (
+    change: { security: ListenerSettings["security"]; open: number; began: boolean },
+  ) => void;
+}
+
+/** A listener with its certificate, ready to be opened. */
+export interface ListenerPlan {
+  readonly settings: ListenerSettings;
+  readonly pair?: CertificatePair;
+}
+
+interface Opened {
+  readonly listener: Listener;
+  context: SessionContext;
+  isAllowed: (address: string) => boolean;
+}
+
+/** A connection that is turned away has this long to read why. */
+const REFUSAL_TIMEOUT_MS = 1_000;
+const TLS_HANDSHAKE_TIMEOUT_MS = 30_000;
+
+/** Opens, serves, drains. */
+export class SubmissionServer {
+  readonly #options: SubmissionServerOptions;
+  readonly #log: Logger;
+  #listeners: Opened[] = [];
+  readonly #sessions = new Map<Session, Opened>();
+  readonly #sessionsOfClient = new Map<string, number>();
+  /** Connections being served, handshake and refusal included. */
+  readonly #serving = new Set<Promise<void>>();
+  #accepted = 0;
+  #isStopping = false;
+
+  constructor(options: SubmissionServerOptions) {
+    this.#options = options;
+    this.#log = options.log;
+  }
+
+  get listeners(): readonly Listener[] {
+    return this.#listeners.map(({ listener }) => listener);
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  get messages(): number {
+    return this.#count((session) => session.isInMessage);
+  }
+
+  /**
+   * Listens as `plans` say: what stays the same stays open, with its new certificate and limits. When one can't be opened,
+   * nothing has changed.
+   *
+   * @throws The system's error for the listener that can't be opened.
+   */
+  async listen(plans: readonly ListenerPlan[]): Promise<void> {
+    const kept = new Map<ListenerPlan, Opened>();
+    for (const plan of plans) {
+      const same = this.#listeners.find(({ listener: { settings } }) => isSamePlace(settings, plan.settings));
+      if (same) kept.set(plan, same);
+    }
+    const opened: Opened[] = [];
+    try {
+      for (const plan of plans) if (!kept.has(plan)) opened.push(await this.#open(plan));
+    } catch (error) {
+      for (const { listener } of opened) await listener.close();
+      throw error;
+    }
+    for (const [{ settings, pair }, same] of kept) {
+      same.context = { ...this.#options, listener: settings };
+      same.isAllowed = allowed(settings);
+      if (pair) same.listener.useCertificate(pair);
+    }
+    const gone = this.#listeners.filter((listener) => ![...kept.values()].includes(listener));
+    this.#listeners = [...kept.values(), ...opened];
+    for (const { listener } of gone) await listener.close();
+  }
+
+  /** Accepts no more: new connections are refused at once. */
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    await Promise.all(listeners.map(({ listener }) => listener.close()));
+  }
+
+  /**
+   * Ends all sessions: 421 at once to those without a message under way, to the others after its final reply. Resolves
+   * when all are over.
+   */
+  async drain(): Promise<void> {
+    for (const session of this.#sessions.keys()) session.stop();
+    await Promise.all(this.#serving);
+  }
+
+  /**
+   * The deadline has come: messages under way are dropped before their final dot.
+   *
+   * @param options.sparingFinalReplies Leaves those that wait for the provider's word on a complete message.
+   */
+  cut({ sparingFinalReplies }: { sparingFinalReplies: boolean }): CutSession[] {
+    const sessions = [...this.#sessions.keys()].filter((session) =>
+      !sparingFinalReplies || !session.awaitsFinalReply
+    );
+    return sessions.map((session) => session.cut());
+  }
+
+  /** Drops what is left, without a word. */
+  closeSessions(): void {
+    for (const session of this.#sessions.keys()) session.channel.close();
+  }
+
+  async #open(plan: ListenerPlan): Promise<Opened> {
+    const opened: { value?: Opened } = {};
+    const listener = await openListener(plan.settings, {
+      onConnection: (stream) => this.#accept(stream, opened.value!),
+      ...(plan.pair && { pair: plan.pair }),
+    });
+    const context = { ...this.#options, listener: plan.settings };
+    return opened.value = { listener, context, isAllowed: allowed(plan.settings) };
+  }
+
+  #accept(stream: ByteStream, opened: Opened): void {
+    const serving = this.#serve(stream, opened).finally(() => this.#serving.delete(serving));
+    this.#serving.add(serving);
+  }
+
+  async #serve(connection: ByteStream, opened: Opened): Promise<void> {
+    const { settings } = opened.listener;
+    const client = connection.remoteAddress;
+    const refusal = this.#refusal(client, opened);
+    const ofClient = this.#sessionsOfClient.get(client) ?? 0;
+    this.#sessionsOfClient.set(client, ofClient + 1);
+    try {
+      const stream = settings.security === "tls" ? await this.#handshake(connection) : connection;
+      if (!stream) return;
+      if (refusal || this.#isStopping) return await this.#turnAway(stream, refusal ?? REPLIES.shuttingDown);
+      await this.#runSession(stream, opened);
+    } finally {
+      const left = this.#sessionsOfClient.get(client)! - 1;
+      if (left === 0) this.#sessionsOfClient.delete(client);
+      else this.#sessionsOfClient.set(client, left);
+    }
+  }
+
+  async #runSession(stream: ByteStream, opened: Opened): Promise<void> {
+    const { security } = opened.listener.settings;
+    const session = new Session(stream, (++this.#accepted).toString(36).padStart(4, "0"), opened.context);
+    this.#sessions.set(session, opened);
+    this.#options.onSessions?.({ security, open: this.#sessions.size, began: true });
+    try {
+      await session.run();
+    } finally {
+      this.#sessions.delete(session);
+      this.#options.onSessions?.({ security, open: this.#sessions.size, began: false });
+    }
+  }
+
+  /** The server's side of the handshake of an implicit TLS listener (RFC 8314 §3). */
+  async #handshake(connection: ByteStream): Promise<ByteStream | undefined> {
+    if (!isUpgradable(connection)) throw new TypeError("Cannot run a TLS handshake: the stream takes none");
+    using deadline = this.#options.deadlines.add(() => connection.close());
+    deadline.set(TLS_HANDSHAKE_TIMEOUT_MS);
+    try {
+      return await connection.startTls();
+    } catch (error) {
+      if (!(error instanceof StreamBrokenError || error instanceof StreamClosedError)) throw error;
+      this.#log.info("TLS handshake with {client} failed: {error}", {
+        client: connection.remoteAddress,
+        error: error.message,
+      });
+      connection.close();
+      return undefined;
+    }
+  }
+
+  #refusal(client: string, opened: Opened): Reply | undefined {
+    const { maxSessions, maxSessionsPerClient } = opened.context.listener;
+    if (!opened.isAllowed(client)) return REPLIES.clientNotAllowed;
+    if (this.#count((_, at) => at === opened) >= maxSessions) return REPLIES.tooManySessions;
+    return (this.#sessionsOfClient.get(client) ?? 0) >= maxSessionsPerClient
+      ? REPLIES.tooManySessionsOfClient
+      : undefined;
+  }
+
+  async #turnAway(stream: ByteStream, reply: Reply): Promise<void> {
+    this.#log.warn("Connection of {client} refused: {reply}", {
+      client: stream.remoteAddress,
+      reply: reply.text(),
+    });
+    const timer = setTimeout(() => stream.close(), REFUSAL_TIMEOUT_MS);
+    try {
+      await stream.write(reply.octets);
+    } catch (error) {
+      if (!(error instanceof StreamBrokenError || error instanceof StreamClosedError)) throw error;
+    } finally {
+      clearTimeout(timer);
+      stream.close();
+    }
+  }
+
+  #count(matches: (session: Session, opened: Opened) => boolean): number {
+    let count = 0;
+    for (const [session, opened] of this.#sessions) if (matches(session, opened)) count++;
+    return count;
+  }
+}
+
+function allowed({ allowedClients }: ListenerSettings): (address: string) => boolean {
+  return allowedClients.length === 0 ? () => true : cidrMatcher(allowedClients);
+}
+
+/** Port 0 is the same place for as long as it is asked for again. */
+function isSamePlace(a: ListenerSettings, b: ListenerSettings): boolean {
+  return a.hostname === b.hostname && a.port === b.port && a.security === b.security;
+}

@@ -1,0 +1,107 @@
+import {
+  getJsonLinesFormatter,
+  getTextFormatter,
+  type LogRecord,
+  type TextFormatter,
+} from "@logtape/logtape";
+import { getPrettyFormatter } from "@logtape/pretty";
+import { redactByPattern } from "@logtape/redaction";
+import type { AddressDigest } from "./address_digest.ts";
+import { secretPatterns } from "./secret_patterns.ts";
+
+/** How lines of log look. */
+export interface LogFormatOptions {
+  readonly format: "text" | "json";
+  /** Text is for eyes: colours, columns, time without date. */
+  readonly isTerminal: boolean;
+  /** Present: addresses are replaced. */
+  readonly addressDigest?: AddressDigest | undefined;
+}
+
+/** Makes the function that turns a record into one line, its line end included, without secrets. */
+export function logFormatter({ format, isTerminal, addressDigest }: LogFormatOptions): TextFormatter {
+  const formatter = format === "json" ? jsonFormatter() : isTerminal ? terminalFormatter() : plainFormatter();
+  const safe = redactByPattern(formatter, secretPatterns);
+  return addressDigest ? (record) => addressDigest.replaceIn(safe(record)) : safe;
+}
+
+function jsonFormatter(): TextFormatter {
+  return getJsonLinesFormatter({ properties: "flatten", categorySeparator: (category) => area(category) });
+}
+
+function plainFormatter(): TextFormatter {
+  return getTextFormatter({
+    timestamp: "rfc3339",
+    level: (level) => level.toUpperCase().padEnd(7),
+    value: "bare",
+    category: area,
+    sanitize: { newlines: "escape" },
+    format: ({ timestamp, level, category, message, record }) => {
+      const where = category === "" ? "" : `${category}: `;
+      return `${timestamp} ${level} ${where}${message}${formatProperties(record)}`;
+    },
+  });
+}
+
+function terminalFormatter(): TextFormatter {
+  const pretty = getPrettyFormatter({
+    timestamp: "time",
+    icons: false,
+    levelStyle: "bold",
+    categoryWidth: 10,
+    wordWrap: false,
+    colors: !Deno.noColor,
+    sanitize: { newlines: "escape" },
+  });
+  const [dim, reset] = Deno.noColor ? ["", ""] : ["\x1b[2m", "\x1b[0m"];
+  return (record) => {
+    const line = pretty({ ...record, message: record.message, category: record.category.slice(1) }).trimEnd();
+    return `${line}${dim}${formatProperties(record)}${reset}\n`;
+  };
+}
+
+/** The category without its root, which is the program's own name. */
+function area(category: readonly string[]): string {
+  return category.slice(1).join(".");
+}
+
+/** ` key=value` for each property that the message doesn't show already. */
+function formatProperties({ properties, rawMessage }: LogRecord): string {
+  let text = "";
+  for (const key in properties) {
+    const value = properties[key];
+    if (value === undefined) continue;
+    if (typeof rawMessage === "string" && rawMessage.includes(`{${key}}`)) continue;
+    text += ` ${key}=${formatValue(value)}`;
+  }
+  return text;
+}
+
+function formatValue(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") {
+    return String(value);
+  }
+  if (typeof value === "string") return quoteIfNeeded(value);
+  if (value instanceof Error) return quoteIfNeeded(describeError(value));
+  return escapeControls(JSON.stringify(value, replaceUnserializable) ?? String(value));
+}
+
+function quoteIfNeeded(text: string): string {
+  return /^[\w.@:+/<>%-]+$/.test(text) ? text : escapeControls(JSON.stringify(text));
+}
+
+/** DEL and the C1 controls, which JSON leaves as they are and terminals obey. */
+function escapeControls(json: string): string {
+  return json.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+}
+
+/** An error and its causes on one line; stack traces are for the JSON format. */
+function describeError(error: Error): string {
+  const text = error.message === "" ? error.name : error.message;
+  return error.cause instanceof Error ? `${text}: ${describeError(error.cause)}` : text;
+}
+
+function replaceUnserializable(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return String(value);
+  return value instanceof Error ? describeError(value) : value;
+}

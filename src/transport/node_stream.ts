@@ -1,0 +1,150 @@
+/**
+ * A `ByteStream` over a `node:net` socket, for listeners that offer STARTTLS: Deno's own connections can't take the
+ * server's side of an upgrade.
+ */
+
+import type { Socket } from "node:net";
+import { type SecureContext, TLSSocket } from "node:tls";
+import {
+  type ByteStream,
+  plainAddress,
+  StreamBrokenError,
+  StreamClosedError,
+  type UpgradableStream,
+} from "./byte_stream.ts";
+
+/** Wraps a connected socket (plain, or a TLSSocket after its handshake) and owns it from then on. */
+export class NodeStream implements ByteStream {
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  readonly isSecure: boolean;
+  protected readonly socket: Socket;
+  #closed = false;
+  #ended = false;
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket, addresses?: { remoteAddress: string; localAddress: string }) {
+    this.socket = socket;
+    this.isSecure = socket instanceof TLSSocket;
+    this.remoteAddress = addresses?.remoteAddress ?? plainAddress(socket.remoteAddress ?? "");
+    this.localAddress = addresses?.localAddress ?? plainAddress(socket.localAddress ?? "");
+    socket.setNoDelay(true);
+    socket.on("readable", this.#onReadable);
+    socket.on("end", this.#onEnd);
+    socket.on("error", this.#onError);
+    socket.on("close", this.#onEnd);
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    for (;;) {
+      if (this.#closed) throw new StreamClosedError();
+      const chunk = this.#take(into.length);
+      if (chunk !== null) {
+        into.set(chunk);
+        return chunk.length;
+      }
+      if (this.#failure) throw new StreamBrokenError(this.#failure.message, { cause: this.#failure });
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  write(octets: Uint8Array): Promise<void> {
+    // The caller may reuse its buffer as soon as the write resolves, and node keeps a reference until it is flushed:
+    // the callback comes then, so waiting for it is both the back-pressure and the ownership rule.
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new StreamClosedError());
+      this.socket.write(octets, (error) => {
+        if (!error) return resolve();
+        reject(
+          this.#closed
+            ? new StreamClosedError({ cause: error })
+            : new StreamBrokenError(error.message, { cause: error }),
+        );
+      });
+    });
+  }
+
+  closeWrite(): Promise<void> {
+    return new Promise((resolve) => this.socket.end(() => resolve()));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.socket.destroy();
+    this.#notify();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Takes the socket out of this stream without closing it. */
+  protected release(): void {
+    this.#closed = true;
+    this.socket.off("readable", this.#onReadable);
+    this.socket.off("end", this.#onEnd);
+    this.socket.off("error", this.#onError);
+    this.socket.off("close", this.#onEnd);
+  }
+
+  #take(limit: number): Uint8Array | null {
+    const available = this.socket.readableLength;
+    return available === 0 ? this.socket.read() : this.socket.read(Math.min(limit, available));
+  }
+
+  #onReadable = (): void => this.#notify();
+
+  #onEnd = (): void => {
+    this.#ended = true;
+    this.#notify();
+  };
+
+  #onError = (error: Error): void => {
+    this.#failure = error;
+    this.#notify();
+  };
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
+
+/** A plain connection of a listener that offers STARTTLS. */
+export class StarttlsStream extends NodeStream implements UpgradableStream {
+  readonly #secureContext: () => SecureContext;
+
+  /** @param secureContext Gives the certificate that is current when the upgrade happens. */
+  constructor(socket: Socket, secureContext: () => SecureContext) {
+    super(socket);
+    this.#secureContext = secureContext;
+  }
+
+  startTls(): Promise<ByteStream> {
+    const { remoteAddress, localAddress } = this;
+    this.release();
+    const tls = new TLSSocket(this.socket, { isServer: true, secureContext: this.#secureContext() });
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error) => {
+        tls.off("secure", onSecure);
+        tls.off("error", settle);
+        tls.off("close", onClose);
+        if (!error) return resolve(new NodeStream(tls, { remoteAddress, localAddress }));
+        tls.on("error", () => {}); // A second error of the same broken handshake has nobody to tell.
+        tls.destroy();
+        reject(new StreamBrokenError(error.message, { cause: error }));
+      };
+      const onSecure = () => settle();
+      const onClose = () => settle(new Error("closed during the TLS handshake"));
+      tls.on("secure", onSecure);
+      tls.on("error", settle);
+      tls.on("close", onClose);
+    });
+  }
+}

@@ -1,0 +1,104 @@
+/** What a provider's refusal means and what an operator can do about it. Texts and codes as providers use them in 2026. */
+
+import type { Reply } from "../smtp/reply.ts";
+
+/** The causes that are told apart, because somebody has to do something different about each. */
+export type Cause =
+  | "throttled"
+  | "quota-exceeded"
+  | "smtp-auth-disabled"
+  | "sign-in-refused"
+  | "token-expires-soon"
+  | "send-as-refused"
+  | "mailbox-full"
+  | "license-missing"
+  | "daily-limit"
+  | "temporary"
+  | "other";
+
+export interface Diagnosis {
+  readonly cause: Cause;
+  /** One sentence for the operator. */
+  readonly remedy: string;
+}
+
+interface Rule extends Diagnosis {
+  readonly matches: (reply: Reply, text: string) => boolean;
+}
+
+const RULES: readonly Rule[] = [
+  {
+    cause: "smtp-auth-disabled",
+    matches: (_, text) => /SmtpClientAuthentication is disabled|5\.7\.139/i.test(text),
+    remedy:
+      "SMTP AUTH is switched off for the tenant or mailbox: Set-CASMailbox <mailbox> -SmtpClientAuthenticationDisabled $false; security defaults and Conditional Access can block it too",
+  },
+  {
+    cause: "token-expires-soon",
+    matches: (_, text) => /5\.5\.127|token will expire soon/i.test(text),
+    remedy:
+      "The provider wants a token with at least 10 minutes of life left; it is refreshed with the next message",
+  },
+  {
+    cause: "send-as-refused",
+    matches: (_, text) => /5\.7\.60|5\.2\.252|SendAsDenied/i.test(text),
+    remedy:
+      "The mailbox may not send as this From address: grant it SendAs for the address, or change the sender",
+  },
+  {
+    cause: "mailbox-full",
+    matches: (_, text) => /5\.2\.251|554 5\.2\.2\b|STOREDRV.*QuotaExceeded|mailbox full/i.test(text),
+    remedy: "The mailbox is full and can't keep sent items: free space in it or raise its quota",
+  },
+  {
+    cause: "license-missing",
+    matches: (_, text) => /5\.2\.253/.test(text),
+    remedy: "The mailbox has no licence that allows sending: assign one",
+  },
+  {
+    cause: "quota-exceeded",
+    matches: (_, text) => /SubmissionQuotaExceeded|submission quota/i.test(text),
+    remedy:
+      "The mailbox has used up its recipients of the last 24 hours: spread the load over more mailboxes",
+  },
+  {
+    cause: "daily-limit",
+    matches: (_, text) => /5\.4\.5|daily .*limit/i.test(text),
+    remedy: "The mailbox has used up its daily sending limit, which frees up over the next 24 hours",
+  },
+  {
+    cause: "sign-in-refused",
+    matches: (reply) => reply.code === 535 || reply.code === 534 || reply.code === 530,
+    remedy:
+      "The provider refuses the token for this mailbox: check sasl_user, the scope, and for app-only access the service principal and its mailbox permission; then authorize the account again",
+  },
+  {
+    cause: "throttled",
+    matches: isThrottle,
+    remedy: "The provider asks to slow down; the account waits and goes on by itself",
+  },
+  {
+    cause: "temporary",
+    matches: (reply) => reply.isTransient,
+    remedy: "The provider has a temporary problem; clients try again by themselves",
+  },
+];
+
+/** Says what a negative reply means. */
+export function diagnose(reply: Reply): Diagnosis {
+  const text = reply.text(2000);
+  const rule = RULES.find((candidate) => candidate.matches(reply, text));
+  return rule ?? { cause: "other", remedy: "See the provider's reply" };
+}
+
+/**
+ * Whether a reply asks for less traffic: 421 and 432, too many sign-ins (454), server busy (4.7.x), and Gmail's 450 4.2.1.
+ * A 421 that only reports an idle time-out (4.4.x) doesn't.
+ */
+export function isThrottle(reply: Reply): boolean {
+  if (!reply.isTransient) return false;
+  const enhanced = reply.enhancedCode ?? "";
+  if (reply.code === 421) return !enhanced.startsWith("4.4.");
+  return reply.code === 432 || reply.code === 454 || enhanced.startsWith("4.7.") ||
+    (reply.code === 450 && enhanced === "4.2.1");
+}

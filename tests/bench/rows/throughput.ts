@@ -1,0 +1,92 @@
+/** Messages a second: directly, through the sketch and through the proxy, in turn. */
+
+import type { Bench } from "../bench.ts";
+import type { Figure, Target } from "../figure.ts";
+import type { LoadResult } from "../load.ts";
+import {
+  directSide,
+  failureNotes,
+  type LoadShape,
+  type LoadSide,
+  proxySide,
+  runLoad,
+  SketchProcess,
+} from "../load_side.ts";
+import { ProxyProcess } from "../proxy_process.ts";
+import type { Row } from "../row.ts";
+import type { SinkBehaviour } from "../sink_ledger.ts";
+import { SinkProcess } from "../sink_process.ts";
+import { measurePostfixLoad } from "./postfix_load.ts";
+
+interface Case {
+  readonly what: string;
+  readonly shape: LoadShape;
+  readonly sink?: SinkBehaviour;
+  readonly target?: Target;
+}
+
+const REQUIRED: Target = { ratioAtLeast: 0.85, atLeast: 2000 };
+
+const CASES: readonly Case[] = [
+  { what: "20 sessions, 4 KiB, pipelining", shape: { sessions: 20 }, target: REQUIRED },
+  {
+    what: "20 sessions, 4 KiB, pipelining, final reply after 5 ms",
+    shape: { sessions: 20 },
+    sink: { finalReplyDelayMs: 5 },
+    target: REQUIRED,
+  },
+  { what: "20 sessions, 4 KiB, lock-step", shape: { sessions: 20, pipelining: false }, target: REQUIRED },
+  { what: "1 session, 4 KiB, pipelining", shape: { sessions: 1 } },
+  { what: "200 sessions, 4 KiB, pipelining", shape: { sessions: 200 }, target: { atLeast: 2000 } },
+  {
+    what: "20 sessions, 4 KiB, a connection each message",
+    shape: { sessions: 20, connectsPerMessage: true },
+  },
+  { what: "20 sessions, 100 KiB, pipelining", shape: { sessions: 20, messageOctets: 100 * 1024 } },
+];
+
+/** The throughput row. */
+export const throughputRow: Row = {
+  name: "throughput",
+  summary:
+    "messages a second: sessions, sizes, pipelining, a connection for each message; smtp-source if there",
+  async measure(bench) {
+    const figures: Figure[] = [];
+    for (const one of CASES) figures.push(await measureCase(bench, one));
+    return [...figures, ...await measurePostfixLoad(bench)];
+  },
+};
+
+async function measureCase(bench: Bench, { what, shape, sink: behaviour, target }: Case): Promise<Figure> {
+  await using sink = await SinkProcess.start(bench, behaviour);
+  await using sketch = await SketchProcess.start(bench, sink);
+  const { passwordHash } = bench;
+  await using proxy = await ProxyProcess.start(bench, { sink: sink.endpoints, passwordHash, logsTo: "file" });
+  const sides = { direct: directSide(bench, sink), sketch: sketch.side, proxy: proxySide(proxy) };
+  const rates = { direct: [] as number[], sketch: [] as number[], proxy: [] as number[] };
+  const notes: string[] = [];
+  let failed = false;
+  for (let round = 1; round <= bench.rounds; round++) {
+    for (const name of ["direct", "sketch", "proxy"] as const) {
+      const result = await loadOnce(bench, sides[name], shape);
+      bench.report(`throughput: ${what}: round ${round}: ${name} ${result.perSecond.toFixed(0)} messages/s`);
+      rates[name].push(result.perSecond);
+      const failures = failureNotes(name, result);
+      failed ||= name === "proxy" && failures.length > 0;
+      notes.push(...failures);
+    }
+  }
+  return {
+    row: "throughput",
+    what,
+    unit: "messages/s",
+    ...rates,
+    ...(target && { target }),
+    notes: [...new Set(notes)],
+    failed,
+  };
+}
+
+function loadOnce(bench: Bench, side: LoadSide, shape: LoadShape): Promise<LoadResult> {
+  return runLoad(bench, side, { ...shape, seconds: bench.seconds, warmUpSeconds: 1 });
+}

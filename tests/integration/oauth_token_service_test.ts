@@ -1,0 +1,259 @@
+/** The token service against an endpoint on a real socket that answers all that FACTS of the providers list. */
+
+import assert from "node:assert/strict";
+import type { Account } from "../../src/accounts/account.ts";
+import { TokenService, type TokenServiceOptions } from "../../src/oauth/token_service.ts";
+import { ScriptedTokenEndpoint, type TokenAnswer } from "../support/token_endpoint.ts";
+import { recordingLog } from "../unit/lifecycle/recording_log.ts";
+import { testAccount, testProvider } from "../unit/oauth/test_account.ts";
+
+const never = new AbortController().signal;
+const secrets = ["secret-of-client", "refresh-0", "refresh-1", "refresh-2", "token-"];
+
+type Setup = Partial<TokenServiceOptions> & { readonly account?: Partial<Account> };
+
+async function setUp({ account: settings, ...options }: Setup = {}) {
+  const endpoint = await ScriptedTokenEndpoint.start();
+  const { log, records, messages } = recordingLog();
+  const clock = { nowMs: Date.now() };
+  const persisted: [account: Account, refreshToken: string][] = [];
+  const service = new TokenService({
+    tokenTimeoutMs: 2000,
+    persist: (account, refreshToken) => {
+      persisted.push([account, refreshToken]);
+      return Promise.resolve();
+    },
+    log,
+    now: () => clock.nowMs,
+    ...options,
+  });
+  const account = testAccount({ provider: testProvider({ tokenUrl: endpoint.url }), ...settings });
+  return {
+    endpoint,
+    service,
+    account,
+    manager: service.for(account),
+    clock,
+    persisted,
+    messages,
+    /** Everything that a log could print of the records, causes and stacks of errors included. */
+    logged: () => Deno.inspect(records, { depth: 20, strAbbreviateSize: 100_000 }),
+    async [Symbol.asyncDispose]() {
+      await service.close();
+      await endpoint[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function tokenBody(number: number, more: Record<string, unknown> = {}): TokenAnswer {
+  return { body: { access_token: `token-${number}`, token_type: "Bearer", expires_in: 3600, ...more } };
+}
+
+Deno.test("TokenService makes one request for 500 sessions of a cold account", async () => {
+  await using test = await setUp();
+  const tokens = await Promise.all(
+    Array.from({ length: 500 }, () => test.service.for(test.account).get(never)),
+  );
+  assert.equal(test.endpoint.requestCount, 1);
+  assert.equal(new Set(tokens.map(({ value }) => value)).size, 1);
+});
+
+const passingFailures: [name: string, answer: TokenAnswer, expected: RegExp][] = [
+  ["hangs", "hang", /did not answer in time/],
+  ["resets the connection", "reset", /can't be reached/],
+  ["closes the connection", "close", /can't be reached/],
+  ["breaks off in the middle", { ...tokenBody(1) as object, truncated: true }, /can't be reached/],
+  [
+    "answers with a page",
+    { headers: { "content-type": "text/html" }, body: "<html>Sign in</html>" },
+    /holds no token/,
+  ],
+  ["answers with a page and 500", { status: 500, body: "<html>Oops</html>" }, /answered 500/],
+  ["redirects", { status: 302, headers: { location: "http://127.0.0.1:9/" } }, /answered 302/],
+  [
+    "answers 503 with JSON",
+    { status: 503, body: { error: "temporarily_unavailable" } },
+    /503 temporarily_unavailable/,
+  ],
+  ["forgets the token", { body: { token_type: "Bearer" } }, /holds no token/],
+  ["answers with an empty token", { body: { access_token: "", token_type: "Bearer" } }, /holds no token/],
+];
+
+for (const [name, answer, expected] of passingFailures) {
+  Deno.test(`TokenService calls it passing when the endpoint ${name}, and recovers`, async () => {
+    await using test = await setUp({ tokenTimeoutMs: 300 });
+    test.endpoint.always(answer);
+    await assert.rejects(test.manager.get(never), { code: "TOKEN_UNAVAILABLE", message: expected });
+    assert.equal(test.manager.state.state, "failing");
+    assert.match(test.messages().join("\n"), /can't be refreshed/);
+    test.endpoint.always(tokenBody(7));
+    test.clock.nowMs += 1000;
+    assert.equal((await test.manager.get(never)).value, "token-7");
+    assert.equal(test.manager.state.state, "valid");
+  });
+}
+
+Deno.test("TokenService does not ask again before a Retry-After is over", async () => {
+  await using test = await setUp();
+  test.endpoint.always({ status: 429, headers: { "retry-after": "60" }, body: "Too Many Requests" });
+  await assert.rejects(test.manager.get(never), { code: "TOKEN_UNAVAILABLE", retryAfterMs: 60_000 });
+  test.endpoint.always(undefined);
+  test.clock.nowMs += 59_000;
+  await assert.rejects(test.manager.get(never), { code: "TOKEN_UNAVAILABLE" });
+  assert.equal(test.endpoint.requestCount, 1);
+  test.clock.nowMs += 1000;
+  assert.match((await test.manager.get(never)).value, /^token-/);
+});
+
+Deno.test("TokenService outlives a reset within one request's budget", async () => {
+  await using test = await setUp();
+  test.endpoint.once("reset");
+  test.endpoint.once({ status: 503, body: "busy" });
+  assert.equal((await test.manager.get(never)).value, "token-3");
+});
+
+Deno.test("TokenService stops asking at a revoked grant until the account changes", async () => {
+  await using test = await setUp();
+  test.endpoint.always({
+    status: 400,
+    body: { error: "invalid_grant", error_description: "refresh-0 revoked", error_codes: [50173] },
+  });
+  for (let count = 0; count < 3; count++) {
+    await assert.rejects(test.manager.get(never), { code: "NEEDS_AUTHORIZATION" });
+  }
+  assert.equal(test.endpoint.requestCount, 1);
+  assert.equal(test.messages().length, 1);
+  test.endpoint.always(undefined);
+  test.service.replace([{ ...test.account, refreshToken: "refresh-2" }]);
+  assert.match((await test.manager.get(never)).value, /^token-/);
+  assert.equal(test.endpoint.requests.at(-1)?.form.get("refresh_token"), "refresh-2");
+});
+
+Deno.test("TokenService reads an OAuth error beside a challenge", async () => {
+  await using test = await setUp();
+  test.endpoint.always({
+    status: 401,
+    headers: { "www-authenticate": "Basic" },
+    body: { error: "invalid_client" },
+  });
+  await assert.rejects(test.manager.get(never), {
+    code: "NEEDS_AUTHORIZATION",
+    error: "invalid_client",
+    status: 401,
+  });
+});
+
+Deno.test("TokenService follows a chain of rotations and never uses a token twice", async () => {
+  await using test = await setUp();
+  const used = new Set<string>();
+  test.endpoint.always(({ form }) => {
+    const token = form.get("refresh_token") ?? "";
+    if (used.has(token)) return { status: 400, body: { error: "invalid_grant" } };
+    used.add(token);
+    return tokenBody(used.size, { refresh_token: `refresh-${used.size}` });
+  });
+  for (let count = 1; count <= 10; count++) {
+    const token = await test.manager.get(never);
+    assert.equal(token.value, `token-${count}`);
+    test.manager.invalidate(token);
+  }
+  assert.deepEqual(
+    test.persisted.map(([account, next]) => [account.refreshToken, next]),
+    Array.from({ length: 10 }, (_, index) => [`refresh-${index}`, `refresh-${index + 1}`]),
+  );
+});
+
+Deno.test("TokenService takes a response with an ID token of any issuer", async () => {
+  await using test = await setUp();
+  test.endpoint.once(tokenBody(1, { id_token: "not.a.jwt" }));
+  assert.equal((await test.manager.get(never)).value, "token-1");
+});
+
+Deno.test("TokenService writes no secret into log, errors or state", async () => {
+  await using test = await setUp({ tokenTimeoutMs: 300 });
+  const answers: TokenAnswer[] = [
+    { body: { access_token: "token-1", token_type: "strange", refresh_token: "refresh-1" } },
+    { status: 400, body: "refresh-0 secret-of-client" },
+    { status: 400, body: { error: "refresh-0 token-1", error_description: "secret-of-client" } },
+    { body: '{"access_token": "token-1"' },
+    "reset",
+    tokenBody(2, { refresh_token: "refresh-2" }),
+    { status: 401, body: { error: "invalid_client", error_description: "secret-of-client" } },
+  ];
+  const seen: unknown[] = [];
+  for (const answer of answers) {
+    test.endpoint.always(answer);
+    const outcome = await test.manager.get(never).catch((error: unknown) => error);
+    if (outcome instanceof Error) seen.push(outcome);
+    else test.manager.invalidate(await test.manager.get(never));
+    seen.push(test.manager.state);
+    test.clock.nowMs += 3_600_000;
+  }
+  assert.equal(test.manager.state.state, "needs_authorization");
+  const text = test.logged() + Deno.inspect(seen, { depth: 20, strAbbreviateSize: 100_000 });
+  for (const secret of secrets) assert.doesNotMatch(text, new RegExp(secret));
+});
+
+Deno.test("TokenService spreads the refreshes of 1,000 accounts that expire together, and none is late", async () => {
+  const timers: { run: () => void; atMs: number }[] = [];
+  const clock = { nowMs: Date.now() };
+  await using test = await setUp({
+    tokenTimeoutMs: 10_000,
+    now: () => clock.nowMs,
+    schedule: (run, delayMs) => {
+      timers.push({ run, atMs: clock.nowMs + delayMs });
+      return () => {};
+    },
+  });
+  const managers = Array.from(
+    { length: 1000 },
+    (_, index) => test.service.for({ ...test.account, email: `sender${index}@example.com` }),
+  );
+  const tokens = await Promise.all(managers.map((manager) => manager.get(never)));
+  assert.ok(test.endpoint.highestOpenRequests <= 50, `${test.endpoint.highestOpenRequests} at once`);
+  const expiresAtMs = Math.min(...tokens.map((token) => token.expiresAtMs));
+  const perSecond = Map.groupBy(timers, ({ atMs }) => Math.floor(atMs / 1000));
+  assert.ok(perSecond.size > 200, "the refreshes must be spread over minutes");
+  assert.ok(Math.max(...[...perSecond.values()].map(({ length }) => length)) <= 20);
+  for (const { run, atMs } of timers.splice(0).sort((one, other) => one.atMs - other.atMs)) {
+    clock.nowMs = atMs;
+    run();
+  }
+  assert.ok(clock.nowMs < expiresAtMs - 60_000);
+  await test.endpoint.waitForRequests(2000);
+  clock.nowMs = expiresAtMs;
+  const renewed = await Promise.all(managers.map((manager) => manager.get(never)));
+  assert.equal(new Set([...tokens, ...renewed].map(({ value }) => value)).size, 2000);
+  assert.equal(test.endpoint.requestCount, 2000);
+});
+
+Deno.test("TokenService ends at once although the endpoint hangs", async () => {
+  await using test = await setUp();
+  test.endpoint.always("hang");
+  const waiting = test.manager.get(never);
+  await test.endpoint.waitForRequests(1);
+  await Promise.all([assert.rejects(waiting, { name: "AbortError" }), test.service.close()]);
+});
+
+Deno.test("TokenService closes the managers of removed accounts", async () => {
+  await using test = await setUp();
+  await test.manager.get(never);
+  test.service.replace([]);
+  assert.equal(test.service.find(test.account.email), undefined);
+  await assert.rejects(test.manager.get(never), /account was removed/);
+});
+
+Deno.test("TokenService leaves an endpoint alone that keeps failing, for all its accounts", async () => {
+  await using test = await setUp();
+  const provider = testProvider({
+    tokenUrl: test.endpoint.url,
+    circuitBreaker: { enabled: true, failureThreshold: 3, recoveryTimeoutMs: 60_000 },
+  });
+  test.endpoint.always({ status: 503, body: "busy" });
+  const [first, second] = ["a@example.com", "b@example.com"].map((email) =>
+    test.service.for(testAccount({ email, provider }))
+  );
+  await assert.rejects(first!.get(never), /503/);
+  await assert.rejects(second!.get(never), /left alone/);
+  assert.equal(test.endpoint.requestCount, 3);
+});

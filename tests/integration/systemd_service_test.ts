@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { SystemdNamespace, whySkipped } from "./systemd_namespace.ts";
+
+const fixture = new URL("./lifecycle_fixture.ts", import.meta.url).pathname;
+const skipped = whySkipped();
+const wordFile = "/etc/xoauth2-proxy/word";
+
+function boot(work: string, ...settings: string[]): Promise<SystemdNamespace> {
+  const args = ["run", "--no-prompt", "--quiet", "--cached-only", "-A", fixture, work];
+  return SystemdNamespace.boot(args, [`Environment=RELOAD_FILE=${wordFile}`, ...settings]);
+}
+
+function test(name: string, fn: () => Promise<void>): void {
+  const label = skipped === undefined ? name : `${name} (skipped: ${skipped})`;
+  Deno.test({ name: label, ignore: skipped !== undefined, fn });
+}
+
+test("systemd starts the unit when it is READY, stops it cleanly and has the story in its journal", async () => {
+  await using systemd = await boot("idle");
+  await using journal = systemd.journal();
+  assert.deepEqual(await systemd.run("systemctl", "start", "xoauth2-proxy"), { code: 0, output: "" });
+  assert.equal(await systemd.property("StatusText"), "Running");
+  assert.deepEqual(await systemd.run("systemctl", "stop", "xoauth2-proxy"), { code: 0, output: "" });
+  await journal.line(/^Received SIGTERM$/);
+  await journal.line(/^Stopped in [\d.]+ ms, exit 0: /);
+  assert.equal(await systemd.property("Result"), "success");
+  assert.equal(await systemd.property("ExecMainStatus"), "0");
+});
+
+test("systemd waits for READY, and a stop ends the start-up", async () => {
+  await using systemd = await boot("starting");
+  await using journal = systemd.journal();
+  await systemd.run("systemctl", "start", "--no-block", "xoauth2-proxy");
+  await journal.line(/^pid /);
+  assert.equal(await systemd.property("ActiveState"), "activating");
+  await systemd.run("systemctl", "stop", "xoauth2-proxy");
+  await journal.line(/^Stopped in [\d.]+ ms, exit 0: /);
+  assert.equal(await systemd.property("ActiveState"), "inactive");
+});
+
+test("systemd reloads the unit, and shows in its status why a reload was refused", async () => {
+  await using systemd = await boot("idle");
+  await using journal = systemd.journal();
+  await systemd.write(wordFile, "fine");
+  await systemd.run("systemctl", "start", "xoauth2-proxy");
+  assert.equal((await systemd.run("systemctl", "reload", "xoauth2-proxy")).code, 0);
+  await journal.line(/^Reloaded in/);
+  await systemd.write(wordFile, "broken");
+  assert.equal((await systemd.run("systemctl", "reload", "xoauth2-proxy")).code, 0);
+  await journal.line(/^Cannot reload: The word is broken$/);
+  await journal.line(/^Reloaded xoauth2-proxy.service/);
+  const { output } = await systemd.run("systemctl", "status", "xoauth2-proxy");
+  assert.match(output, /Active: active \(running\)/);
+  assert.match(output, /Status: "Running unchanged; reload refused: The word is broken"/);
+});
+
+test("systemd's watchdog restarts a process whose event loop hangs", async () => {
+  await using systemd = await boot("frozen", "WatchdogSec=1", "RestartSec=100ms");
+  await using journal = systemd.journal();
+  await systemd.run("systemctl", "start", "xoauth2-proxy");
+  await journal.line(/Watchdog timeout/);
+  await journal.line(/Failed with result 'watchdog'/);
+  await journal.line(/^ready$/);
+  assert.match(await systemd.property("NRestarts"), /^[1-9]/);
+});
+
+test("systemd restarts a process that failed", async () => {
+  await using systemd = await boot("rejection", "RestartSec=100ms");
+  await using journal = systemd.journal();
+  await systemd.run("systemctl", "start", "xoauth2-proxy");
+  await journal.line(/^Stopped in [\d.]+ ms, exit 1: /);
+  await journal.line(/^ready$/);
+  assert.match(await systemd.property("NRestarts"), /^[1-9]/);
+});
+
+test("systemd doesn't restart a process with an unusable configuration", async () => {
+  await using systemd = await boot("unusable", "RestartSec=100ms");
+  await using journal = systemd.journal();
+  assert.equal((await systemd.run("systemctl", "start", "xoauth2-proxy")).code, 1);
+  await journal.line(/Failed with result 'exit-code'/);
+  assert.equal(await systemd.property("ExecMainStatus"), "78");
+  assert.equal(await systemd.property("ActiveState"), "failed");
+  assert.equal(await systemd.property("NRestarts"), "0");
+});
+
+test("systemd waits for a drain that is longer than TimeoutStopSec=", async () => {
+  const settings = ["TimeoutStopSec=1", "Environment=SHUTDOWN_TIMEOUT_MS=2500"];
+  await using systemd = await boot("cut", ...settings);
+  await using journal = systemd.journal();
+  await systemd.run("systemctl", "start", "xoauth2-proxy");
+  await systemd.run("systemctl", "stop", "xoauth2-proxy");
+  await journal.line(/exit 75: .*cut 1: session 1$/);
+  assert.equal(await systemd.property("ExecMainStatus"), "75");
+});
+
+test("systemd finds nothing wrong with the unit, and little exposed", async () => {
+  await using systemd = await boot("idle");
+  const unit = new URL("../../deploy/systemd/xoauth2-proxy.service", import.meta.url).pathname;
+  await systemd.run("install", "-m", "755", "/bin/true", "/usr/bin/xoauth2-proxy");
+  assert.deepEqual(await systemd.run("systemd-analyze", "verify", unit), { code: 0, output: "" });
+  const { output } = await systemd.run("systemd-analyze", "security", "--offline=true", "--no-pager", unit);
+  const level = Number(/exposure level for \S+: ([\d.]+)/.exec(output)?.[1]);
+  assert.ok(level < 3, output);
+});
