@@ -1,10 +1,17 @@
 /** The program: reads the command line and runs what it names. */
 
-import { runProgram } from "./cli/program.ts";
 import { commands } from "./cli/commands.ts";
+import { runProgram } from "./cli/program.ts";
+
+const encoder = new TextEncoder();
+
+/** Writes to a terminal, pipe or file; blocks until it is taken, so that nothing is lost at the exit. */
+function writeLine(stream: { writeSync(octets: Uint8Array): number }, line: string): void {
+  let octets = encoder.encode(`${line}\n`);
+  while (octets.length > 0) octets = octets.subarray(stream.writeSync(octets));
+}
 
 if (import.meta.main) {
-  const encoder = new TextEncoder();
   const env = Deno.env.toObject();
   const out = (line: string) => writeLine(Deno.stdout, line);
   const status = await runProgram(Deno.args, {
@@ -17,10 +24,6 @@ if (import.meta.main) {
       (await import("./cli/validate_accounts.ts")).validateAccounts(settings, env),
     commands,
   });
+  // Not left to the event loop: a library's timer must not keep a stopped daemon alive.
   Deno.exit(status);
-
-  function writeLine(stream: { writeSync(octets: Uint8Array): number }, line: string): void {
-    let octets = encoder.encode(`${line}\n`);
-    while (octets.length > 0) octets = octets.subarray(stream.writeSync(octets));
-  }
 }

@@ -24,6 +24,7 @@ export class SharedFile<Document> {
   readonly #options: SharedFileOptions<Document>;
   #waiting: Edit<Document>[] = [];
   #writing: Promise<void> | undefined;
+  #isTidy = false;
   /** The document of the text last seen, so that an unchanged file isn't parsed again. */
   #known: { readonly text: string | undefined; readonly document: Document } | undefined;
 
@@ -65,15 +66,6 @@ export class SharedFile<Document> {
     while (this.#writing !== undefined) await this.#writing;
   }
 
-  /**
-   * Clears away what killed processes left.
-   *
-   * @throws {Error} Of the file system.
-   */
-  async tidy(): Promise<void> {
-    await this.#locked(() => removeLeftovers(this.path));
-  }
-
   async #writeAll(): Promise<void> {
     // Edits of the same turn belong into the same write.
     await Promise.resolve();
@@ -93,6 +85,8 @@ export class SharedFile<Document> {
   /** Edits that throw are rejected by themselves; the others are written. */
   async #writeBatch(batch: readonly Edit<Document>[]): Promise<Edit<Document>[]> {
     await requireWritable(this.path);
+    if (!this.#isTidy) await removeLeftovers(this.path);
+    this.#isTidy = true;
     const before = await readIfPresent(this.path);
     const document = this.#known !== undefined && this.#known.text === before
       ? this.#known.document

@@ -2,6 +2,7 @@
 
 import type { Endpoint } from "../config/settings.ts";
 import type { AdminContext } from "./admin_context.ts";
+import { type AdminToken, adminTokenFile, findAdminToken, loadAdminToken } from "./admin_token.ts";
 
 /** A running admin server. */
 export interface AdminServer {
@@ -10,38 +11,67 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+/** What the requests are given to. */
+interface Api {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  close(): Promise<void>;
+}
+
 /**
  * Starts the admin server.
  *
+ * @throws {ConfigError} If the token's place can't be used.
  * @throws {Deno.errors.AddrInUse} and the system's other errors.
  */
-export function startAdminServer(context: AdminContext): Promise<AdminServer> {
+export async function startAdminServer(context: AdminContext): Promise<AdminServer> {
   const { hostname, port } = context.settings;
-  const server = Deno.serve({ hostname, port, onListen: () => {} }, (request) => handle(request, context));
-  return Promise.resolve({
-    address: { hostname, port: server.addr.port },
-    close: () => server.shutdown(),
+  const token = await provideToken(context);
+  const closing = new AbortController();
+  let api: Promise<Api> | undefined;
+  const server = Deno.serve({ hostname, port, onListen: () => {} }, async (request) => {
+    // Loaded by the first request: mail need not wait for schemas that nobody has asked for yet.
+    api ??= openApi(context, { token: token.value, closing: closing.signal });
+    return (await api).fetch(request);
   });
+  return {
+    address: { hostname, port: server.addr.port },
+    async close() {
+      closing.abort(new DOMException("The daemon is stopping", "AbortError"));
+      await server.shutdown();
+      await (await api)?.close();
+    },
+  };
 }
 
-async function handle(request: Request, context: AdminContext): Promise<Response> {
-  const { pathname } = new URL(request.url);
-  const state = context.state();
-  const service = "xoauth2-proxy-admin";
-  switch (`${request.method} ${pathname}`) {
-    case "GET /health":
-      return state === "draining"
-        ? Response.json({ status: "draining", service }, { status: 503 })
-        : Response.json({ status: "healthy", service });
-    case "GET /livez":
-      return new Response("ok\n");
-    case "GET /readyz":
-      return new Response(`${state}\n`, { status: state === "running" ? 200 : 503 });
-    case "GET /metrics":
-      return new Response(await context.metrics.text(), {
-        headers: { "content-type": context.metrics.contentType },
-      });
-    default:
-      return Response.json({ success: false, error: "Not found" }, { status: 404 });
+/** Mail goes on without a token file; the API is then closed to everybody. */
+async function provideToken({ settings, env, stateDirectory, log }: AdminContext): Promise<AdminToken> {
+  const sources = { settings, env, stateDirectory };
+  const existing = await findAdminToken(sources);
+  try {
+    const token = existing ?? await loadAdminToken(sources);
+    const what = existing ? "is in" : "was made and put into";
+    log.info(`The admin token ${what} {place}`, { place: token.place });
+    return token;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const place = adminTokenFile(stateDirectory);
+    log.error("Cannot write the admin token to {place} ({cause}): nobody can use the admin API", {
+      place,
+      cause: error.message,
+    });
+    return { value: crypto.randomUUID() + crypto.randomUUID(), place };
   }
+}
+
+async function openApi(
+  context: AdminContext,
+  { token, closing }: { readonly token: string; readonly closing: AbortSignal },
+): Promise<Api> {
+  const { createAdminApp } = await import("./admin_app.ts");
+  const { AccountAdmission } = await import("./account_admission.ts");
+  const { Authorizations } = await import("./authorizations.ts");
+  const authorizations = new Authorizations({ ...context, closing });
+  const admission = new AccountAdmission(context, closing);
+  const app = createAdminApp({ context, admission, authorizations, closing }, { token });
+  return { fetch: (request) => app.fetch(request), close: () => authorizations.close() };
 }

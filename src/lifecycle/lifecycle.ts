@@ -6,6 +6,7 @@
  */
 
 import type { Logger } from "@logtape/logtape";
+import { exitStatus } from "../cli/exit_status.ts";
 import { describeReport, type DrainReport } from "./drain.ts";
 
 /** Where the daemon stands; only ever moves to the right. */
@@ -16,12 +17,10 @@ export interface LifecycleOptions {
   readonly log: Logger;
   /** Milliseconds on any steady clock. */
   readonly now: () => number;
+  /** Ends the process, for when something hangs that no step of the drain bounds. Default: nothing does. */
+  readonly exit?: (exitStatus: number) => void;
 }
 
-const exitClean = 0;
-const exitFailure = 1;
-/** EX_TEMPFAIL of sysexits.h: the senders whose messages were cut will try again. */
-const exitWorkCut = 75;
 /** 128 plus the signal's number, as shells report a process that a signal ended. */
 const exitInterrupted = 130;
 const exitTerminated = 143;
@@ -31,11 +30,14 @@ const exitTerminated = 143;
  * a fraction of a millisecond apart (Deno 2.9.6). Nobody presses twice within this time.
  */
 const interruptEchoMs = 25;
+/** Time between a second signal, or the last line of the log, and the end by force. */
+const forcedExitMs = 1_000;
 
 /** Holds the state, the two signals and the exit status. */
 export class Lifecycle {
   readonly #log: Logger;
   readonly #now: () => number;
+  readonly #exit: ((exitStatus: number) => void) | undefined;
   readonly #stop = new AbortController();
   readonly #kill = new AbortController();
   readonly #stopRequested = Promise.withResolvers<void>();
@@ -48,6 +50,7 @@ export class Lifecycle {
   constructor(options: LifecycleOptions) {
     this.#log = options.log;
     this.#now = options.now;
+    this.#exit = options.exit;
   }
 
   get state(): LifecycleState {
@@ -114,6 +117,7 @@ export class Lifecycle {
     this.#killedBy = name;
     this.#log.warn("Ending at once because of a second signal, {signal}", { signal: name });
     this.#kill.abort(new DOMException(`Ended by a second signal, ${name}`, "AbortError"));
+    this.#exitSoon(exitStatusOf(name));
   }
 
   /** Stops for a failure that nobody handled: drains like any other stop, then exits with 1. */
@@ -130,23 +134,33 @@ export class Lifecycle {
    */
   finish(report: DrainReport): number {
     this.#state = "stopped";
-    const exitStatus = this.#exitStatus(report);
+    const status = this.#exitStatus(report);
     const story = describeReport(report);
     const { totalMs, steps, cut } = report;
-    const properties = { totalMs, exitStatus, story, reason: this.#stopReason, steps, cut };
+    const properties = { totalMs, exitStatus: status, story, reason: this.#stopReason, steps, cut };
     const message = "Stopped in {totalMs} ms, exit {exitStatus}: {story}";
-    if (exitStatus === exitClean) this.#log.info(message, properties);
+    if (status === exitStatus.clean) this.#log.info(message, properties);
     else this.#log.warn(message, properties);
-    return exitStatus;
+    this.#exitSoon(status);
+    return status;
   }
 
   #exitStatus(report: DrainReport): number {
-    if (this.#killedBy === "SIGINT" || this.#killedBy === "SIGBREAK") return exitInterrupted;
-    if (this.#killedBy !== undefined) return exitTerminated;
-    if (this.#failed || report.steps.some((step) => step.outcome === "failed")) return exitFailure;
+    if (this.#killedBy !== undefined) return exitStatusOf(this.#killedBy);
+    if (this.#failed || report.steps.some((step) => step.outcome === "failed")) return exitStatus.failure;
     if (report.cut.length > 0 || report.steps.some((step) => step.outcome === "abandoned")) {
-      return exitWorkCut;
+      return exitStatus.cutOff;
     }
-    return exitClean;
+    return exitStatus.clean;
   }
+
+  /** The timer keeps nothing alive: a process that ends by itself is gone before. */
+  #exitSoon(status: number): void {
+    const exit = this.#exit;
+    if (exit) Deno.unrefTimer(setTimeout(() => exit(status), forcedExitMs));
+  }
+}
+
+function exitStatusOf(signal: Deno.Signal): number {
+  return signal === "SIGINT" || signal === "SIGBREAK" ? exitInterrupted : exitTerminated;
 }

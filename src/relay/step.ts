@@ -18,6 +18,12 @@ export type Step =
     | { readonly verb: "DATA" }
   );
 
+/** Answer to what only a transaction could take. */
+export const NO_TRANSACTION = Reply.of(503, "5.5.1", "No mail transaction under way");
+
+/** DATA without a recipient (RFC 5321 §3.3). */
+export const NO_RECIPIENTS = Reply.of(554, "5.5.1", "No valid recipients");
+
 /** The command line for a server with these extensions. */
 export function formatStep(step: Step, offers: Offers): string {
   switch (step.verb) {
@@ -28,6 +34,11 @@ export function formatStep(step: Step, offers: Offers): string {
     case "DATA":
       return "DATA";
   }
+}
+
+/** Whether a reply can't be one to this command: 421 is a connection's last word, 3yz belongs behind DATA, which has no 2yz. */
+export function isOutOfStep(step: Step, { code }: Reply): boolean {
+  return code === 421 || (step.verb === "DATA" ? code < 300 : code >= 300 && code < 400);
 }
 
 /** Why a server with these extensions can't be sent a message that the client announced so. */

@@ -10,7 +10,7 @@ import type { MailboxPool } from "../upstream/mailbox_pool.ts";
 import { UpstreamLostError } from "../upstream/upstream_error.ts";
 import { type DataRelayOptions, relayMailData } from "./data_relay.ts";
 import { relayed, replyForError } from "./reply_for_error.ts";
-import { formatStep, type Step, unsupported } from "./step.ts";
+import { formatStep, isOutOfStep, NO_RECIPIENTS, NO_TRANSACTION, type Step, unsupported } from "./step.ts";
 import type { TransactionObserver, TransactionOutcome, TransactionRecord } from "./transaction_record.ts";
 
 export interface TransactionOptions {
@@ -23,17 +23,7 @@ export interface TransactionOptions {
   readonly observer: TransactionObserver;
 }
 
-const NO_TRANSACTION = Reply.of(503, "5.5.1", "No mail transaction under way");
-
-/** DATA without a recipient (RFC 5321 §3.3). */
-export const NO_RECIPIENTS = Reply.of(554, "5.5.1", "No valid recipients");
-
 const LONE_DOT = new TextEncoder().encode(".\r\n");
-
-/** A 421 is a connection's last word; a 3yz belongs behind DATA alone, where nothing else is positive. */
-function isOutOfStep(step: Step, { code }: Reply): boolean {
-  return code === 421 || (step.verb === "DATA" ? code < 300 : code >= 300 && code < 400);
-}
 
 /** Begun by MAIL; over after the final reply, `abandon`, or a failure before any recipient. */
 export class Transaction {
@@ -197,14 +187,14 @@ export class Transaction {
       this.#lease = undefined;
       this.#lease = await this.#options.pool.renew(lease, this.#options.signal);
       this.#upstream = this.#lease.connection.remoteAddress;
-      await this.#exchange(steps);
+      await this.#exchange(steps, this.#accepted);
     }
   }
 
-  async #exchange(steps: readonly Step[]): Promise<void> {
+  async #exchange(steps: readonly Step[], replayed: readonly Step[] = []): Promise<void> {
     const { connection } = this.#lease!;
-    const all = this.#replayed ? [...this.#accepted, ...steps] : steps;
-    const repeated = all.length - steps.length;
+    const all = [...replayed, ...steps];
+    const repeated = replayed.length;
     const offers = (extension: string) => connection.extensions.has(extension);
     let misstep: Reply | undefined;
     try {
@@ -238,7 +228,7 @@ export class Transaction {
       if (this.#lease) this.#options.pool.noteReply(reply);
       if (step.verb === "MAIL") {
         this.#reversePath = step.mail.reversePath;
-        if (!reply.isPositive) return this.#endEarly(reply);
+        if (!reply.isPositive) return this.#endAtMail(reply, steps);
         this.#accepted = [step];
       } else if (step.verb === "RCPT") {
         if (reply.isPositive) {
@@ -265,6 +255,14 @@ export class Transaction {
       if (!(error instanceof UpstreamLostError)) throw error;
       this.#refuse(NO_RECIPIENTS);
     }
+  }
+
+  /** MAIL was refused. A provider that says 354 to the same group's DATA all the same waits for a message now. */
+  #endAtMail(reply: Reply, steps: readonly Step[]): void {
+    const data = steps.find((step) => step.reply?.code === 354);
+    if (!data) return this.#endEarly(reply);
+    data.reply = NO_TRANSACTION;
+    this.#refuse(reply);
   }
 
   /** MAIL or DATA was refused: nothing is left of the transaction. */

@@ -53,6 +53,11 @@ export class LineReader {
     return this.#end - this.#start;
   }
 
+  /** Whether a read is under way: somebody waits for the peer. */
+  get isReading(): boolean {
+    return this.#pending !== undefined;
+  }
+
   /** Whether the line taken last ended in LF alone. */
   get endedInBareLf(): boolean {
     return this.#bareLineEnd;

@@ -87,8 +87,8 @@ function addressFault(address: string, keyword: "FROM" | "TO"): string | undefin
   if (new TextEncoder().encode(localPart).length > MAX_LOCAL_PART_OCTETS) {
     return "The local part is longer than 64 octets";
   }
-  const unquoted = localPart.startsWith('"') && localPart.endsWith('"') && localPart.length > 1;
-  if (!unquoted && /[\s"(),:;<>[\]\\]/.test(localPart)) return "The local part must be quoted";
+  const isQuoted = /^"(?:[^"\\]|\\.)*"$/.test(localPart);
+  if (!isQuoted && /[\s"(),:;<>[\]\\]/.test(localPart)) return "The local part must be quoted";
   if (/[\s"(),;<>\\@]/.test(domain)) return "The domain is malformed";
   return undefined;
 }

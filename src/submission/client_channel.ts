@@ -25,6 +25,9 @@ export class ClientChannel implements Disposable {
   #stream: ByteStream;
   #pending: PendingReply[] = [];
   #waitsForClient = false;
+  /** Replies wait to be taken, or a TLS handshake to be done. */
+  #isHandingOver = false;
+  #writeTimeoutMs = WRITE_TIMEOUT_MS;
   #farewell: Promise<void> | undefined;
   readonly #deadline: Deadline;
   readonly #onTimeout: () => void;
@@ -89,9 +92,11 @@ export class ClientChannel implements Disposable {
   /**
    * Ends the session with a reply nobody asked for (RFC 5321 §3.8), if it waits for the client now.
    *
-   * @returns false when it doesn't; then it will come to its own next step.
+   * @returns false when it doesn't; then it will come to its own next step, with little patience left for its client.
    */
   interrupt(reply: Reply): boolean {
+    this.#writeTimeoutMs = FAREWELL_TIMEOUT_MS;
+    if (this.#isHandingOver) this.#deadline.set(FAREWELL_TIMEOUT_MS);
     if (!this.#waitsForClient) return false;
     this.#farewell ??= this.#sayFarewell(reply);
     return true;
@@ -100,13 +105,11 @@ export class ClientChannel implements Disposable {
   /** Runs the server's side of STARTTLS; what the client sent in clear behind the command is discarded (RFC 3207 §4.2). */
   async startTls(timeoutMs: number): Promise<number> {
     if (!isUpgradable(this.#stream)) throw new TypeError("Cannot upgrade: the stream takes no STARTTLS");
+    const upgrading = this.#stream;
     const discarded = this.reader.discardBuffered();
-    this.#deadline.set(timeoutMs);
-    try {
-      this.#stream = await this.#stream.startTls();
-    } finally {
-      this.#deadline.clear();
-    }
+    await this.#handOver(timeoutMs, async () => {
+      this.#stream = await upgrading.startTls();
+    });
     this.reader = new LineReader(this.#stream);
     return discarded;
   }
@@ -128,10 +131,17 @@ export class ClientChannel implements Disposable {
 
   async #write(octets: Uint8Array): Promise<void> {
     if (this.#farewell) throw new StreamClosedError();
-    this.#deadline.set(WRITE_TIMEOUT_MS);
+    await this.#handOver(this.#writeTimeoutMs, () => this.#stream.write(octets));
+  }
+
+  /** Runs something that the client has to take part in; the connection is closed when it doesn't. */
+  async #handOver(timeoutMs: number, run: () => Promise<void>): Promise<void> {
+    this.#isHandingOver = true;
+    this.#deadline.set(timeoutMs);
     try {
-      await this.#stream.write(octets);
+      await run();
     } finally {
+      this.#isHandingOver = false;
       this.#deadline.clear();
     }
   }

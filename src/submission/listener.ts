@@ -94,7 +94,8 @@ class TlsListener implements Listener {
   ): Promise<TlsListener> {
     const context = contextOf(pair);
     return new Promise((resolve, reject) => {
-      const server = createServer({ noDelay: true });
+      // A client may have said all that it wants to say, and still waits for its replies.
+      const server = createServer({ noDelay: true, allowHalfOpen: true });
       server.once("error", reject);
       server.listen({ host: settings.hostname, port: settings.port, backlog: BACKLOG }, () => {
         server.off("error", reject);

@@ -1,9 +1,15 @@
 /** MAIL, RCPT and DATA of a session (RFC 5321 §3.3): checked here, answered by the provider. */
 
 import { relayMailData } from "../relay/data_relay.ts";
-import { NO_RECIPIENTS, type Transaction } from "../relay/transaction.ts";
-import type { Step } from "../relay/step.ts";
-import { type ParameterFault, parseMailArgument, parseRcptArgument } from "../smtp/mail_parameters.ts";
+import { NO_RECIPIENTS, type Step } from "../relay/step.ts";
+import type { Transaction } from "../relay/transaction.ts";
+import {
+  type MailArgument,
+  type ParameterFault,
+  parseMailArgument,
+  parseRcptArgument,
+  type RcptArgument,
+} from "../smtp/mail_parameters.ts";
 import { parsePathArgument, type PathFault } from "../smtp/path.ts";
 import { Reply } from "../smtp/reply.ts";
 import { permitsAuth } from "./hello.ts";
@@ -12,6 +18,12 @@ import type { Session } from "./session.ts";
 import type { SessionState } from "./session_state.ts";
 import { SlowClientGuard } from "./slow_client_guard.ts";
 import { traceField } from "./trace_field.ts";
+
+const DSN_NOT_OFFERED = Reply.of(
+  555,
+  "5.5.4",
+  "Delivery status notifications are not offered for this account",
+);
 
 type TransactionState = Extract<SessionState, { at: "transaction" }>;
 
@@ -43,6 +55,7 @@ export class MailCommands {
     const path = parsePathArgument(argument, "FROM");
     const mail = "fault" in path ? path : parseMailArgument(path);
     if ("fault" in mail) return session.refuse(faultReply(mail, "5.1.7"));
+    if (!this.#offersDsn(mail, state.account)) return session.refuse(DSN_NOT_OFFERED);
     const mailbox = session.context.relay.mailbox(state.account);
     if (!mailbox) return session.channel.push(REPLIES.accountGone);
     const { messageOctets } = mailbox.provider.limits;
@@ -58,6 +71,13 @@ export class MailCommands {
     this.#guard = new SlowClientGuard(transaction, session);
   }
 
+  /** VRFY tells nothing, and that only to who is signed in (RFC 4954 §6). */
+  vrfy(): void {
+    const { state, channel } = this.#session;
+    if ("account" in state) channel.push(REPLIES.vrfy);
+    else this.#session.refuse(this.#whyNoTransaction(state));
+  }
+
   async rcpt(argument: string): Promise<void> {
     const session = this.#session;
     const { state } = session;
@@ -65,6 +85,7 @@ export class MailCommands {
     const path = parsePathArgument(argument, "TO");
     const rcpt = "fault" in path ? path : parseRcptArgument(path, state.smtputf8);
     if ("fault" in rcpt) return session.refuse(faultReply(rcpt, "5.1.3"));
+    if (!this.#offersDsn(rcpt, state.account)) return session.refuse(DSN_NOT_OFFERED);
     const refusal = await state.transaction.admitRecipient();
     if (refusal) return session.channel.push(refusal);
     this.#queue(state.transaction, { verb: "RCPT", rcpt });
@@ -113,8 +134,10 @@ export class MailCommands {
           onEnd: () => channel.extendDeadline(Infinity),
         }),
     );
-    channel.push(reply);
     this.#session.state = { at: "ready", hello: state.hello, account: state.account };
+    // At once, even when the next MAIL is in the buffer already (RFC 2920 §3.1): that one may have to wait.
+    channel.push(reply);
+    await channel.writePending();
   }
 
   /** The provider has judged sender and recipients; the message is read and dropped. */
@@ -140,6 +163,11 @@ export class MailCommands {
     state.transaction.endDryRun(reply);
     session.channel.push(reply);
     session.state = { at: "ready", hello: state.hello, account: state.account };
+  }
+
+  /** Parameters of an extension that EHLO did not offer would be lost on the way (RFC 3461 §4.1, §4.3). */
+  #offersDsn({ dsn }: MailArgument | RcptArgument, account: string): boolean {
+    return dsn.length === 0 || this.#session.context.relay.offer(account).extensions.has("DSN");
   }
 
   #noteData(octets: number): void {

@@ -12,6 +12,7 @@ export const REPLIES = {
   readyForTls: Reply.of(220, "2.0.0", "Ready to start TLS"),
   signedIn: Reply.of(235, "2.7.0", "Authentication successful"),
   lineTooLong: Reply.of(500, "5.5.2", "Line too long"),
+  endlessLine: Reply.of(421, "4.5.2", "Line without end, closing connection"),
   bareLf: Reply.of(500, "5.5.2", "Command line must end in CRLF"),
   unknownCommand: Reply.of(500, "5.5.1", "Command not recognized"),
   notImplemented: Reply.of(502, "5.5.1", "Command not implemented"),

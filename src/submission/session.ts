@@ -207,7 +207,7 @@ export class Session {
       case "NOOP":
         return this.channel.push(REPLIES.ok);
       case "VRFY":
-        return this.channel.push(REPLIES.vrfy);
+        return this.#mail.vrfy();
       case "HELP":
         return this.channel.push(REPLIES.help);
       case "QUIT":
@@ -316,33 +316,30 @@ export class Session {
   }
 
   async #report(error: unknown): Promise<void> {
-    const client = this.channel.stream.remoteAddress;
-    if (error instanceof EndlessLineError) {
-      this.#log.warn("Session {session} of {client} ended: {error}", {
-        session: this.id,
-        client,
-        error: error.message,
-      });
-      return;
-    }
-    const isGone = error instanceof StreamBrokenError || error instanceof StreamClosedError ||
-      error instanceof ClientGoneError;
-    if (isGone) {
+    const properties = { session: this.id, client: this.channel.stream.remoteAddress };
+    if (
+      error instanceof StreamBrokenError || error instanceof StreamClosedError ||
+      error instanceof ClientGoneError
+    ) {
       this.#log.debug("Session {session} of {client} ended: {error}", {
-        session: this.id,
-        client,
+        ...properties,
         error: error.message,
       });
-      return;
+    } else if (error instanceof EndlessLineError) {
+      this.#log.warn("Session {session} of {client} ended: {error}", { ...properties, error: error.message });
+      await this.#apologize(REPLIES.endlessLine);
+    } else {
+      this.#log.error("Session {session} of {client} failed: {error}", { ...properties, error });
+      await this.#apologize(REPLIES.internalError);
     }
-    this.#log.error("Session {session} of {client} failed: {error}", { session: this.id, client, error });
-    this.channel.push(REPLIES.internalError);
+  }
+
+  async #apologize(reply: Reply): Promise<void> {
     try {
+      this.channel.push(reply);
       await this.channel.writePending();
-    } catch (writeError) {
-      if (!(writeError instanceof StreamBrokenError || writeError instanceof StreamClosedError)) {
-        throw writeError;
-      }
+    } catch (error) {
+      if (!(error instanceof StreamBrokenError || error instanceof StreamClosedError)) throw error;
     }
   }
 }

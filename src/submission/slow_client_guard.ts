@@ -18,27 +18,32 @@ export class SlowClientGuard implements Disposable {
   readonly #transaction: Transaction;
   readonly #session: Session;
   readonly #deadline: Deadline;
+  #checkedAtMs: number;
+  /** Since the last sign of life, as far as the session waited for one. */
+  #silentMs = 0;
+  /** Waited for mail data, in this window. */
+  #waitedMs = 0;
   #octets = 0;
-  #lastOctetsMs: number;
-  #windowStartMs = Infinity;
+  #isInData = false;
 
   constructor(transaction: Transaction, session: Session) {
     this.#transaction = transaction;
     this.#session = session;
-    this.#lastOctetsMs = session.context.now();
+    this.#checkedAtMs = session.context.now();
     this.#deadline = session.context.deadlines.add(() => this.#check());
     this.#deadline.set(CHECK_INTERVAL_MS);
   }
 
   /** The client may send mail data now, and is measured by its rate. */
   startData(): void {
+    this.#isInData = true;
     this.#octets = 0;
-    this.#windowStartMs = this.#lastOctetsMs = this.#session.context.now();
+    this.#silentMs = 0;
   }
 
   noteOctets(octets: number): void {
     this.#octets += octets;
-    this.#lastOctetsMs = this.#session.context.now();
+    this.#silentMs = 0;
   }
 
   [Symbol.dispose](): void {
@@ -47,18 +52,23 @@ export class SlowClientGuard implements Disposable {
 
   #check(): void {
     if (this.#transaction.isOver) return this[Symbol.dispose]();
-    const now = this.#session.context.now();
-    const isSilent = now - this.#lastOctetsMs >= MAX_SILENCE_MS;
-    const hasWindow = now - this.#windowStartMs >= WINDOW_MS;
-    const crawls = hasWindow && this.#octets < MIN_OCTETS_A_WINDOW;
-    if (hasWindow) {
-      this.#windowStartMs = now;
-      this.#octets = 0;
-    }
-    if ((isSilent || crawls) && this.#transaction.isBlocking && !this.#transaction.awaitsFinalReply) {
+    this.#measure();
+    const crawls = this.#waitedMs >= WINDOW_MS && this.#octets < MIN_OCTETS_A_WINDOW;
+    if (this.#waitedMs >= WINDOW_MS) this.#waitedMs = this.#octets = 0;
+    if ((crawls || this.#silentMs >= MAX_SILENCE_MS) && this.#transaction.isBlocking) {
       this.#session.end(REPLIES.tooSlow);
       return this[Symbol.dispose]();
     }
     this.#deadline.set(CHECK_INTERVAL_MS);
+  }
+
+  /** Only time in which the session waits for its client counts: what the provider takes is not the client's doing. */
+  #measure(): void {
+    const now = this.#session.context.now();
+    const elapsedMs = now - this.#checkedAtMs;
+    this.#checkedAtMs = now;
+    if (!this.#session.channel.reader.isReading) return;
+    this.#silentMs += elapsedMs;
+    if (this.#isInData) this.#waitedMs += elapsedMs;
   }
 }

@@ -44,6 +44,8 @@ export class SubmissionServer {
   #listeners: Opened[] = [];
   readonly #sessions = new Map<Session, Opened>();
   readonly #sessionsOfClient = new Map<string, number>();
+  /** Connections of implicit TLS listeners before they are sessions. */
+  readonly #handshaking = new Set<ByteStream>();
   /** Connections being served, handshake and refusal included. */
   readonly #serving = new Set<Promise<void>>();
   #accepted = 0;
@@ -75,7 +77,10 @@ export class SubmissionServer {
   async listen(plans: readonly ListenerPlan[]): Promise<void> {
     const kept = new Map<ListenerPlan, Opened>();
     for (const plan of plans) {
-      const same = this.#listeners.find(({ listener: { settings } }) => isSamePlace(settings, plan.settings));
+      const taken = new Set(kept.values());
+      const same = this.#listeners.find((opened) =>
+        !taken.has(opened) && isSamePlace(opened.listener.settings, plan.settings)
+      );
       if (same) kept.set(plan, same);
     }
     const opened: Opened[] = [];
@@ -109,6 +114,7 @@ export class SubmissionServer {
    */
   async drain(): Promise<void> {
     for (const session of this.#sessions.keys()) session.stop();
+    for (const connection of this.#handshaking) connection.close();
     await Promise.all(this.#serving);
   }
 
@@ -180,6 +186,7 @@ export class SubmissionServer {
     if (!isUpgradable(connection)) throw new TypeError("Cannot run a TLS handshake: the stream takes none");
     using deadline = this.#options.deadlines.add(() => connection.close());
     deadline.set(TLS_HANDSHAKE_TIMEOUT_MS);
+    this.#handshaking.add(connection);
     try {
       return await connection.startTls();
     } catch (error) {
@@ -190,6 +197,8 @@ export class SubmissionServer {
       });
       connection.close();
       return undefined;
+    } finally {
+      this.#handshaking.delete(connection);
     }
   }
 

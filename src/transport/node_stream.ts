@@ -119,6 +119,7 @@ export class NodeStream implements ByteStream {
 /** A plain connection of a listener that offers STARTTLS. */
 export class StarttlsStream extends NodeStream implements UpgradableStream {
   readonly #secureContext: () => SecureContext;
+  #upgrading: TLSSocket | undefined;
 
   /** @param secureContext Gives the certificate that is current when the upgrade happens. */
   constructor(socket: Socket, secureContext: () => SecureContext) {
@@ -126,12 +127,20 @@ export class StarttlsStream extends NodeStream implements UpgradableStream {
     this.#secureContext = secureContext;
   }
 
+  /** Closes; a handshake under way fails. After it the upgraded stream owns the connection. */
+  override close(): void {
+    super.close();
+    this.#upgrading?.destroy();
+  }
+
   startTls(): Promise<ByteStream> {
     const { remoteAddress, localAddress } = this;
     this.release();
     const tls = new TLSSocket(this.socket, { isServer: true, secureContext: this.#secureContext() });
+    this.#upgrading = tls;
     return new Promise((resolve, reject) => {
       const settle = (error?: Error) => {
+        this.#upgrading = undefined;
         tls.off("secure", onSecure);
         tls.off("error", settle);
         tls.off("close", onClose);

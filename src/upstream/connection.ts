@@ -24,10 +24,13 @@ export interface ReplyTimeouts {
   readonly finalReplyMs: number;
 }
 
-/** RFC 5321 §4.5.3.2.2 to §4.5.3.2.6. */
+/**
+ * RFC 5321 §4.5.3.2.2 to §4.5.3.2.6; before the message shorter than there. The client waits the same 5 (DATA: 2) minutes
+ * for its reply, and in these a pooled connection that a firewall has forgotten must show, and be replaced.
+ */
 export const REPLY_TIMEOUTS: ReplyTimeouts = {
-  commandMs: 5 * 60_000,
-  dataMs: 2 * 60_000,
+  commandMs: 2 * 60_000,
+  dataMs: 90_000,
   dataBlockMs: 3 * 60_000,
   finalReplyMs: 10 * 60_000,
 };
@@ -54,6 +57,8 @@ export class UpstreamConnection implements Disposable {
   /** A transaction was abandoned half-way; RSET goes in front of the next one's commands. */
   needsReset = false;
   extensions = new Extensions([]);
+  /** It has been in the pool unused. */
+  hasIdled = false;
   readonly #stream: ByteStream;
   readonly #reader: LineReader;
   readonly #deadline: Deadline;
@@ -95,6 +100,7 @@ export class UpstreamConnection implements Disposable {
     this.#deadline.set(timeoutMs);
     try {
       const lines: Uint8Array[] = [];
+      let code: number | undefined;
       for (;;) {
         const line = this.#reader.takeLine(MAX_REPLY_LINE_OCTETS);
         if (line === undefined) {
@@ -104,7 +110,10 @@ export class UpstreamConnection implements Disposable {
           continue;
         }
         const parsed = line === "too-long" ? undefined : parseReplyLine(line);
-        if (parsed === undefined || lines.length === MAX_REPLY_LINES) {
+        // All lines have the same code (RFC 5321 §4.2.1).
+        if (
+          parsed === undefined || parsed.code !== (code ??= parsed.code) || lines.length === MAX_REPLY_LINES
+        ) {
           throw new UpstreamLostError(during, "the provider's answer is no SMTP reply");
         }
         // A view of the reader's buffer: copied before the next read may move it.
@@ -143,6 +152,8 @@ export class UpstreamConnection implements Disposable {
           verb,
           verb === "DATA" ? this.#timeouts.dataMs : this.#timeouts.commandMs,
         );
+        // Read on behind the 354: what the provider says before the message has ended must show before its end.
+        if (verb === "DATA" && reply.code === 354) this.#listening = this.#listen();
         if (!reset) onReply(index++, reply);
         else if (!reply.isPositive) throw this.#outOfStep(reply);
         reset = false;
@@ -181,6 +192,7 @@ export class UpstreamConnection implements Disposable {
    * over by the next `readReply`.
    */
   watch(watcher: IdleWatcher, idleTimeoutMs: number): void {
+    this.hasIdled = true;
     this.#watcher = watcher;
     this.#deadline.set(idleTimeoutMs);
     this.#listening = this.#listen();
@@ -234,7 +246,7 @@ export class UpstreamConnection implements Disposable {
 
   async #listen(): Promise<void> {
     try {
-      await this.#reader.fill();
+      if (!await this.#reader.fill()) this.#isDoomed = true;
     } catch (error) {
       if (!(error instanceof StreamBrokenError || error instanceof StreamClosedError)) throw error;
       this.#isDoomed = true;

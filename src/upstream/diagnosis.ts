@@ -5,6 +5,7 @@ import type { Reply } from "../smtp/reply.ts";
 /** The causes that are told apart, because somebody has to do something different about each. */
 export type Cause =
   | "throttled"
+  | "too-many-sign-ins"
   | "quota-exceeded"
   | "smtp-auth-disabled"
   | "sign-in-refused"
@@ -65,6 +66,13 @@ const RULES: readonly Rule[] = [
     cause: "daily-limit",
     matches: (_, text) => /5\.4\.5|daily .*limit/i.test(text),
     remedy: "The mailbox has used up its daily sending limit, which frees up over the next 24 hours",
+  },
+  {
+    cause: "too-many-sign-ins",
+    matches: (reply, text) =>
+      reply.isTransient && /too many (login|sign-in|authentication) attempts/i.test(text),
+    remedy:
+      "The provider saw too many sign-ins: the account waits some minutes; lower connections and let them live longer (connection_max_age_seconds)",
   },
   {
     cause: "sign-in-refused",

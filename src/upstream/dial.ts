@@ -7,6 +7,7 @@ import { DenoStream } from "../transport/deno_stream.ts";
 import type { Deadlines } from "../transport/deadlines.ts";
 import { type ReplyTimeouts, UpstreamConnection } from "./connection.ts";
 import { type SignIn, signIn } from "./sign_in.ts";
+import { describeTlsFault } from "./tls_fault.ts";
 import { DialError, type DialPhase, UpstreamLostError } from "./upstream_error.ts";
 
 /** How long each phase may take. */
@@ -136,11 +137,14 @@ class Attempt implements Disposable {
 
   async #handshake(tcp: Deno.TcpConn, enter: (phase: DialPhase) => void): Promise<Deno.TlsConn> {
     enter("tls");
+    // Used up by now or in an instant: disposing it again is harmless, closing it would throw.
+    this.#open = tcp;
     const tls = await Deno.startTls(tcp, {
       hostname: this.#target.endpoint.hostname,
       caCerts: [...this.#target.caCerts],
     });
     this.#open = tls;
+    this.#abort.signal.throwIfAborted();
     // Without this the certificate would be checked at the first read, after octets were written.
     await tls.handshake();
     return tls;
@@ -176,7 +180,11 @@ class Attempt implements Disposable {
 
   #translate(error: unknown, timeoutsMs: PhaseTimeouts): unknown {
     if (this.#timedOut) {
-      return new DialError(this.#phase, `no answer within ${timeoutsMs[this.#phase] / 1000} s`, {
+      const isSilent = this.#phase === "greeting" && this.#target.security !== "tls";
+      const hint = isSilent
+        ? `; if the port speaks TLS from the first octet, set smtp_security to "tls"`
+        : "";
+      return new DialError(this.#phase, `no answer within ${timeoutsMs[this.#phase] / 1000} s${hint}`, {
         cause: error,
       });
     }
@@ -196,10 +204,7 @@ function requirePositive(phase: DialPhase, reply: Reply): Reply {
   return reply;
 }
 
-/** Adds the remedy to the two certificate faults that operators meet. */
-function describe(error: Error, { endpoint }: DialTarget): string {
-  if (error.message.includes("UnknownIssuer")) {
-    return `${error.message}: the certificate of ${endpoint.hostname} is not signed by a trusted authority; set ca_file if it is your own`;
-  }
-  return `${endpoint.hostname}:${endpoint.port}: ${error.message}`;
+function describe(error: Error, { endpoint: { hostname, port } }: DialTarget): string {
+  const remedy = describeTlsFault(error.message, hostname);
+  return `${hostname}:${port}: ${error.message}${remedy === undefined ? "" : `: ${remedy}`}`;
 }

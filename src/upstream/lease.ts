@@ -8,7 +8,7 @@ export type ReturnState = "clean" | "needs-reset" | "broken";
 /** Disposing a lease throws the connection away, unless it was handed back in a known state before. */
 export class Lease implements Disposable {
   readonly connection: UpstreamConnection;
-  /** Whether the connection had been used before this lease, and so may have died unnoticed. */
+  /** Whether the connection was open before this lease, used or warmed up, and so may have died unnoticed. */
   readonly isReused: boolean;
   readonly #giveBack: (connection: UpstreamConnection, state: ReturnState) => void;
   #isOpen = true;
@@ -18,7 +18,7 @@ export class Lease implements Disposable {
     giveBack: (connection: UpstreamConnection, state: ReturnState) => void,
   ) {
     this.connection = connection;
-    this.isReused = connection.transactions > 0;
+    this.isReused = connection.transactions > 0 || connection.hasIdled;
     connection.transactions++;
     this.#giveBack = giveBack;
   }

@@ -2,25 +2,32 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { Reply } from "../smtp/reply.ts";
-import { Backoff, type BackoffState } from "./backoff.ts";
+import { AbortScope } from "./abort_scope.ts";
+import type { BackoffState } from "./backoff.ts";
 import type { UpstreamConnection } from "./connection.ts";
-import { diagnose, isThrottle } from "./diagnosis.ts";
 import type { Dialer } from "./dialer.ts";
+import { Goodbyes } from "./goodbyes.ts";
+import { IdleConnections } from "./idle_connections.ts";
 import { Lease, type ReturnState } from "./lease.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { MailboxRates } from "./rates.ts";
-import { DialError, PoolBusyError, PoolClosedError, ThrottledError } from "./upstream_error.ts";
+import { Throttle } from "./throttle.ts";
+import { PoolBusyError, PoolClosedError } from "./upstream_error.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface MailboxPoolOptions {
-  readonly dialer: Dialer;
+  readonly dialer: Pick<Dialer, "dial">;
   readonly log: Logger;
   readonly now: () => number;
+  /** In [0, 1). */
   readonly random?: () => number;
+  /** Told each time that the provider, or a limit that is counted here, slows the account down; for metrics. */
+  readonly onThrottle?: () => void;
 }
 
 /** A mailbox's pool at one moment. */
 export interface MailboxPoolState {
+  /** Everything that counts for the provider: idle, in use, closing, and being dialed. */
   readonly open: number;
   readonly idle: number;
   readonly dialing: number;
@@ -30,38 +37,37 @@ export interface MailboxPoolState {
   readonly backoff?: BackoffState;
 }
 
-/** A daily quota frees up slowly: asking again within the hour only feeds the provider's throttling. */
-const QUOTA_BACKOFF_MS = 3_600_000;
-
-/** However many connections close at once, each is given this long to answer QUIT. */
-const QUIT_TIMEOUT_MS = 500;
-
 /** See `acquire`. */
 export class MailboxPool {
   readonly rates: MailboxRates;
   #mailbox: Mailbox;
   readonly #options: MailboxPoolOptions;
-  readonly #backoff: Backoff;
-  /** Most recently used last. */
-  readonly #idle: UpstreamConnection[] = [];
-  readonly #leased = new Set<UpstreamConnection>();
-  /** Whoever gets `undefined` has a free place and dials for itself. */
+  readonly #throttle: Throttle;
+  /** Every connection that is not closed yet, with the generation of the mailbox that it was opened for. */
+  readonly #connections = new Map<UpstreamConnection, number>();
+  readonly #idle = new IdleConnections();
+  /** Whoever gets `undefined` has a place and dials for itself. */
   readonly #waiters = new Waiters<UpstreamConnection | undefined>();
-  readonly #retiring = new Set<Promise<void>>();
-  #open = 0;
-  #dialing = 0;
+  readonly #goodbyes = new Goodbyes();
+  readonly #dials = new AbortScope();
+  /** Places that are taken and have no connection yet. */
+  #places = 0;
+  /** Counts the replacements of the mailbox: what belongs to an earlier one is not used again. */
+  #generation = 0;
   #underWay = 0;
-  #closed = false;
-  #throttleTimer: ReturnType<typeof setTimeout> | undefined;
+  #state: "open" | "removed" | "closed" = "open";
 
   constructor(mailbox: Mailbox, options: MailboxPoolOptions) {
     this.#mailbox = mailbox;
     this.#options = options;
-    this.rates = new MailboxRates(mailbox.provider.limits);
-    this.#backoff = new Backoff({
+    const { onThrottle } = options;
+    this.rates = new MailboxRates(mailbox.provider.limits, onThrottle && { onLimit: onThrottle });
+    this.#throttle = new Throttle({
+      ...options,
+      account: mailbox.email,
       retry: mailbox.provider.retry,
-      now: options.now,
-      ...(options.random && { random: options.random }),
+      onWait: () => this.#onThrottleWait(),
+      onEnd: () => this.#dispatch(),
     });
   }
 
@@ -70,11 +76,11 @@ export class MailboxPool {
   }
 
   get state(): MailboxPoolState {
-    const backoff = this.#backoff.state;
+    const backoff = this.#throttle.state;
     return {
       open: this.#open,
       idle: this.#idle.length,
-      dialing: this.#dialing,
+      dialing: this.#places,
       waiting: this.#waiters.length,
       limit: this.#limit,
       transactions: this.#underWay,
@@ -84,33 +90,22 @@ export class MailboxPool {
 
   /** Whether transactions wait for a connection: then a slow client must not keep one. */
   get hasWaiters(): boolean {
-    return this.#waiters.length > 0;
+    return this.#waiters.length > 0 && this.#throttle.remainingMs === 0;
   }
 
   /**
    * Leases a connection: the most recently used idle one, else a new one while the limit allows, else the next one that
-   * comes free, in the order of asking.
+   * comes free, in the order of asking. When there is none to be had, the message no longer counts for the rates.
    *
    * @throws {PoolBusyError | ThrottledError | PoolClosedError | DialError | CircuitOpenError} or the token source's error.
    * @throws The signal's reason, when it aborts.
    */
-  async acquire(signal: AbortSignal): Promise<Lease> {
-    const { maxTransactions } = this.#mailbox.provider.pool;
-    if (this.#closed) throw new PoolClosedError();
-    if (this.#underWay >= maxTransactions) {
-      throw new PoolBusyError(
-        `${maxTransactions} transactions of the account are under way (max_concurrent_messages)`,
-      );
-    }
+  acquire(signal: AbortSignal): Promise<Lease> {
     this.#underWay++;
-    try {
-      const connection = await this.#take(signal) ?? await this.#dial(signal);
-      this.#leased.add(connection);
-      return new Lease(connection, this.#giveBack);
-    } catch (error) {
-      this.#underWay--;
-      throw error;
-    }
+    return this.#leaseWith(signal, async () => {
+      this.#admit();
+      return await this.#take(signal) ?? await this.#dial(signal);
+    });
   }
 
   /**
@@ -118,106 +113,152 @@ export class MailboxPool {
    *
    * @throws As `acquire`; the lease is over then, too.
    */
-  async renew(dead: Lease, signal: AbortSignal): Promise<Lease> {
+  renew(dead: Lease, signal: AbortSignal): Promise<Lease> {
     dead.surrender();
     dead.connection.close();
-    this.#leased.delete(dead.connection);
-    try {
-      const connection = await this.#dial(signal);
-      this.#leased.add(connection);
-      return new Lease(connection, this.#giveBack);
-    } catch (error) {
-      this.#underWay--;
-      throw error;
-    }
+    this.#connections.delete(dead.connection);
+    this.#places++;
+    return this.#leaseWith(signal, () => this.#dial(signal));
   }
 
   /**
-   * Opens up to `count` connections ahead of need. The first failure ends it.
+   * Opens connections ahead of need until there are `count`. One that fails doesn't stop the others; why is logged.
    *
-   * @returns how many are open for use.
+   * @returns how many were opened.
    */
   async prewarm(count: number, signal: AbortSignal): Promise<number> {
-    const places = Math.min(count, this.#limit - this.#open);
-    const dials = Array.from({ length: Math.max(0, places) }, () => this.#reserve(signal));
-    const results = await Promise.allSettled(dials);
+    if (this.#state !== "open" || this.#throttle.remainingMs > 0) return 0;
+    const missing = Math.max(0, Math.min(count, this.#limit) - this.#open);
+    const warmUp = async () => {
+      this.#places++;
+      this.#put(await this.#dial(signal));
+    };
+    const results = await Promise.allSettled(Array.from({ length: missing }, warmUp));
+    const failure = results.find((result) => result.status === "rejected");
+    if (failure && !signal.aborted) this.#logWarmUpFailure(failure.reason);
     return results.filter((result) => result.status === "fulfilled").length;
+  }
+
+  #logWarmUpFailure(reason: unknown): void {
+    const account = this.#mailbox.email;
+    const text = reason instanceof Error ? reason.message : String(reason);
+    this.#options.log.warn("Warm-up of {account} failed: {reason}", { account, reason: text });
   }
 
   /** Tells the pool of a reply in a transaction: throttles and quotas make the account wait. */
   noteReply(reply: Reply): void {
-    if (reply.isPositive) {
-      if (reply.code === 250) this.#backoff.succeed();
-      return;
-    }
-    const { cause, remedy } = diagnose(reply);
-    if (cause === "quota-exceeded" || cause === "daily-limit") {
-      this.#wait(reply.text(), { remedy, atLeastMs: QUOTA_BACKOFF_MS });
-    } else if (isThrottle(reply)) this.#wait(reply.text(), { remedy });
+    this.#throttle.noteReply(reply);
   }
 
-  /** New credentials or limits: idle connections go, those in use go after the transaction in hand. */
+  /** New credentials or limits: idle connections go, those in use go after the transaction in hand, waits are over. */
   replace(mailbox: Mailbox): void {
     this.#mailbox = mailbox;
-    this.retire();
+    if (this.#state === "removed") this.#state = "open";
+    const { limits, retry } = mailbox.provider;
+    this.rates.limits = limits;
+    this.#throttle.reset(retry);
+    this.#retireAll();
+    this.#dispatch();
   }
 
-  /** Lets go of every connection, those in use after the transaction in hand. */
-  retire(): void {
-    for (const connection of this.#idle.splice(0)) this.#retire(connection);
-    for (const connection of this.#leased) connection.transactions = Infinity;
+  /** The account is gone: nothing new begins, and every connection is retired. `replace` brings it back. */
+  remove(): void {
+    if (this.#state === "open") this.#state = "removed";
+    this.#waiters.rejectAll(removedError());
+    this.#retireAll();
   }
 
   /**
-   * Says QUIT on all idle connections in parallel, drops the rest, turns waiters away. Never rejects.
+   * Says QUIT on all idle connections in parallel, drops the rest, ends dials, turns waiters away. Never rejects.
    *
    * @returns how many were idle.
    */
   async close(): Promise<number> {
-    this.#closed = true;
-    clearTimeout(this.#throttleTimer);
+    this.#state = "closed";
+    this.#throttle.close();
     this.#waiters.rejectAll(new PoolClosedError());
-    for (const connection of this.#leased) connection.close();
-    const idle = this.#idle.splice(0);
+    this.#dials.abort(new PoolClosedError());
+    const idle = this.#idle.takeAll();
     for (const connection of idle) this.#retire(connection);
-    await Promise.allSettled(this.#retiring);
+    for (const connection of this.#connections.keys()) {
+      if (!this.#goodbyes.has(connection)) connection.close();
+    }
+    await Promise.all([this.#goodbyes.allSaid(), this.rates.close()]);
     return idle.length;
+  }
+
+  /** Idle connections go now, those in use after the transaction in hand, those being dialed after their first. */
+  #retireAll(): void {
+    this.#generation++;
+    for (const connection of this.#idle.takeAll()) this.#retire(connection);
   }
 
   get #limit(): number {
     return this.#mailbox.provider.limits.connections;
   }
 
+  get #open(): number {
+    return this.#connections.size + this.#places;
+  }
+
+  /** @throws {PoolBusyError | PoolClosedError} When no further transaction may begin. */
+  #admit(): void {
+    if (this.#state === "closed") throw new PoolClosedError();
+    if (this.#state === "removed") throw removedError();
+    const { maxTransactions } = this.#mailbox.provider.pool;
+    if (this.#underWay > maxTransactions) {
+      throw new PoolBusyError(
+        `${maxTransactions} transactions of the account are under way (max_concurrent_messages)`,
+      );
+    }
+  }
+
   /** A connection, or `undefined` with a place for a new one taken. */
   async #take(signal: AbortSignal): Promise<UpstreamConnection | undefined> {
     signal.throwIfAborted();
-    if (this.#waiters.length === 0 && this.#backoff.remainingMs === 0) {
+    if (this.#waiters.length === 0 && this.#throttle.remainingMs === 0) {
       const connection = this.#popIdle();
       if (connection) return connection;
       if (this.#open < this.#limit) {
-        this.#open++;
+        this.#places++;
         return undefined;
       }
     }
-    const { waitTimeoutMs } = this.#mailbox.provider.pool;
-    const backoff = this.#backoff.state;
-    if (backoff && backoff.remainingMs >= waitTimeoutMs) {
-      throw new ThrottledError(backoff.remainingMs, backoff.reason);
-    }
-    return await this.#waiters.wait({ signal, timeoutMs: waitTimeoutMs, onTimeout: () => this.#waitError() });
+    const { waitTimeoutMs: timeoutMs } = this.#mailbox.provider.pool;
+    const throttled = this.#throttle.error(timeoutMs);
+    if (throttled) throw throttled;
+    const busy = `all ${this.#limit} connections of the account stayed busy for ${timeoutMs / 1000} s`;
+    const onTimeout = () => this.#throttle.error() ?? new PoolBusyError(busy);
+    const turn = this.#waiters.wait({ signal, timeoutMs, onTimeout });
+    this.#dispatch();
+    return await turn;
   }
 
-  #waitError(): Error {
-    const backoff = this.#backoff.state;
-    if (backoff) return new ThrottledError(backoff.remainingMs, backoff.reason);
-    const seconds = this.#mailbox.provider.pool.waitTimeoutMs / 1000;
-    return new PoolBusyError(`all ${this.#limit} connections of the account stayed busy for ${seconds} s`);
+  /** Leases what `obtain` gets, unless an abort or a close comes between; a failure ends the transaction. */
+  async #leaseWith(signal: AbortSignal, obtain: () => Promise<UpstreamConnection>): Promise<Lease> {
+    try {
+      const connection = await obtain();
+      if (this.#state !== "closed" && !signal.aborted) return new Lease(connection, this.#giveBack);
+      this.#put(connection);
+      throw signal.aborted ? signal.reason : new PoolClosedError();
+    } catch (error) {
+      this.#underWay--;
+      await this.rates.uncountMessage();
+      throw error;
+    }
   }
+
+  #giveBack = (connection: UpstreamConnection, state: ReturnState): void => {
+    this.#underWay--;
+    if (state === "broken") return this.#discard(connection);
+    // Stays set until the RSET has been sent, which a transaction that sent nothing has not done.
+    if (state === "needs-reset") connection.needsReset = true;
+    this.#put(connection);
+  };
 
   /** The most recently used connection that is still good; those that aren't are retired on the way. */
   #popIdle(): UpstreamConnection | undefined {
     for (let connection = this.#idle.pop(); connection; connection = this.#idle.pop()) {
-      connection.unwatch();
       if (connection.isUsable && !this.#isOld(connection)) return connection;
       this.#retire(connection);
     }
@@ -226,124 +267,80 @@ export class MailboxPool {
 
   #isOld(connection: UpstreamConnection): boolean {
     const { maxMessagesPerConnection, connectionMaxAgeMs } = this.#mailbox.provider.pool;
-    return connection.transactions >= maxMessagesPerConnection ||
+    return this.#connections.get(connection) !== this.#generation ||
+      connection.transactions >= maxMessagesPerConnection ||
       this.#options.now() - connection.createdAtMs >= connectionMaxAgeMs;
   }
 
   /** Dials in a place that is taken already, and gives the place back when it fails. */
   async #dial(signal: AbortSignal): Promise<UpstreamConnection> {
-    this.#dialing++;
     try {
-      const connection = await this.#options.dialer.dial(this.#mailbox, signal);
-      if (this.#closed) {
-        connection.close();
-        throw new PoolClosedError();
-      }
+      const [connection, generation] = await this.#dials.run(signal, (either) => this.#dialPresent(either));
+      this.#places--;
+      this.#connections.set(connection, generation);
       return connection;
     } catch (error) {
-      this.#noteDialFailure(error);
-      this.#open--;
+      this.#places--;
+      this.#throttle.noteDialFailure(error);
       this.#dispatch();
       throw error;
-    } finally {
-      this.#dialing--;
     }
   }
 
-  #noteDialFailure(error: unknown): void {
-    if (!(error instanceof DialError) || error.reply === undefined) return;
-    const { cause, remedy } = diagnose(error.reply);
-    if (error.phase === "auth" || isThrottle(error.reply)) this.#wait(error.reply.text(), { remedy });
-    this.#options.log.warn("Provider refused {account} ({cause}): {reply}. {remedy}", {
-      account: this.#mailbox.email,
-      cause,
-      reply: error.reply.text(),
-      remedy,
-      phase: error.phase,
-    });
-  }
-
-  #wait(reason: string, options: { remedy: string; atLeastMs?: number }): void {
-    const delayMs = this.#backoff.fail(reason, options);
-    this.#options.log.warn("Account {account} waits {seconds} s: {reason}", {
-      account: this.#mailbox.email,
-      seconds: Math.ceil(delayMs / 1000),
-      reason,
-    });
-    this.#dispatchWhenAllowed();
-  }
-
-  /** Wakes the queue when the back-off is over. */
-  #dispatchWhenAllowed(): void {
-    clearTimeout(this.#throttleTimer);
-    if (this.#closed) return;
-    this.#throttleTimer = setTimeout(() => this.#dispatch(), this.#backoff.remainingMs + 1);
-    Deno.unrefTimer(this.#throttleTimer);
-  }
-
-  async #reserve(signal: AbortSignal): Promise<void> {
-    this.#open++;
-    const connection = await this.#dial(signal);
-    this.#put(connection);
-  }
-
-  #giveBack = (connection: UpstreamConnection, state: ReturnState): void => {
-    this.#underWay--;
-    this.#leased.delete(connection);
-    if (state === "broken" || !connection.isUsable || this.#closed) {
-      this.#discard(connection);
-    } else if (this.#isOld(connection)) {
-      this.#retire(connection);
-    } else {
-      connection.needsReset = state === "needs-reset";
-      this.#put(connection);
+  /** Dials again when the mailbox was replaced meanwhile: what failed were credentials or settings of the past. */
+  async #dialPresent(signal: AbortSignal): Promise<[UpstreamConnection, generation: number]> {
+    for (;;) {
+      signal.throwIfAborted();
+      const generation = this.#generation;
+      try {
+        return [await this.#options.dialer.dial(this.#mailbox, signal), generation];
+      } catch (error) {
+        if (generation === this.#generation || this.#state !== "open") throw error;
+      }
     }
-  };
+  }
+
+  #onThrottleWait(): void {
+    this.#options.onThrottle?.();
+    // Nobody in the queue can wait for longer than this.
+    const error = this.#throttle.error(this.#mailbox.provider.pool.waitTimeoutMs);
+    if (error) this.#waiters.rejectAll(error);
+  }
 
   /** Hands a free connection to the first waiter, or lets it idle under watch. */
   #put(connection: UpstreamConnection): void {
-    if (this.#backoff.remainingMs === 0 && this.#waiters.give(connection)) return;
-    this.#idle.push(connection);
+    if (this.#state === "closed" || !connection.isUsable) return this.#discard(connection);
+    if (this.#isOld(connection)) return this.#retire(connection);
+    if (this.#throttle.remainingMs === 0 && this.#waiters.give(connection)) return;
     const { connectionIdleTimeoutMs, connectionMaxAgeMs } = this.#mailbox.provider.pool;
     const ageLeftMs = connectionMaxAgeMs - (this.#options.now() - connection.createdAtMs);
-    const leave = (goodbye: (connection: UpstreamConnection) => void) => () => {
-      this.#idle.splice(this.#idle.indexOf(connection), 1);
-      goodbye(connection);
-    };
-    connection.watch({
-      onGone: leave((gone) => this.#discard(gone)),
-      onIdleTimeout: leave((idle) => this.#retire(idle)),
-    }, Math.min(connectionIdleTimeoutMs, ageLeftMs));
+    this.#idle.push(connection, Math.min(connectionIdleTimeoutMs, ageLeftMs), {
+      onGone: () => this.#discard(connection),
+      onIdleTimeout: () => this.#retire(connection),
+    });
   }
 
   #discard(connection: UpstreamConnection): void {
     connection.close();
-    this.#open--;
-    this.#dispatch();
+    if (this.#connections.delete(connection)) this.#dispatch();
   }
 
-  /** Ends a connection in good order (RFC 5321 §4.1.1.10); until it is closed it counts, for the provider as for us. */
   #retire(connection: UpstreamConnection): void {
-    const goodbye = connection.quit(QUIT_TIMEOUT_MS).then(() => {
-      this.#retiring.delete(goodbye);
-      this.#discard(connection);
-    });
-    this.#retiring.add(goodbye);
+    this.#goodbyes.say(connection, () => this.#discard(connection));
   }
 
   /** Serves waiters as far as connections and free places go. */
   #dispatch(): void {
-    if (this.#closed || this.#backoff.remainingMs > 0) return;
+    if (this.#state === "closed" || this.#throttle.remainingMs > 0) return;
     while (this.#waiters.length > 0) {
       const connection = this.#popIdle();
-      if (connection) {
-        this.#waiters.give(connection);
-      } else if (this.#open < this.#limit) {
-        this.#open++;
-        this.#waiters.give(undefined);
-      } else {
-        return;
-      }
+      if (!connection && this.#open >= this.#limit) return;
+      if (!connection) this.#places++;
+      this.#waiters.give(connection);
     }
   }
+}
+
+function removedError(): PoolBusyError {
+  return new PoolBusyError("the account was removed");
 }

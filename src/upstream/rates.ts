@@ -4,25 +4,36 @@ import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import type { MailboxLimits } from "../config/settings.ts";
 import { RateLimitError } from "./upstream_error.ts";
 
-/** A message waits this long for its minute, then its client reads 451. */
-const MAX_SHAPING_MS = 5_000;
 const DAY_SECONDS = 86_400;
 
-/** Counters of one account. */
-export class MailboxRates {
-  readonly #messages: RateLimiterMemory | undefined;
-  readonly #recipients: RateLimiterMemory | undefined;
-  readonly #limits: MailboxLimits;
+export interface MailboxRatesOptions {
+  /** Told when a limit has turned something away. */
+  readonly onLimit?: () => void;
+  /** Length of the window of `messagesPerMinute` in seconds. Default: 60. */
+  readonly minuteSeconds?: number;
+  /** A message waits this long for its window, then its client reads 451. Default: 5,000. */
+  readonly maxShapingMs?: number;
+}
 
-  constructor(limits: MailboxLimits) {
+/** Counters of one account. They start with its first message, and last as long as the daemon. */
+export class MailboxRates {
+  readonly #options: MailboxRatesOptions;
+  #limits: MailboxLimits = { connections: 0 };
+  #messages: RateLimiterMemory | undefined;
+  #recipients: RateLimiterMemory | undefined;
+  #closed = false;
+
+  constructor(limits: MailboxLimits, options: MailboxRatesOptions = {}) {
+    this.#options = options;
+    this.limits = limits;
+  }
+
+  /** Changes the limits; what has been counted stays counted. */
+  set limits(limits: MailboxLimits) {
     this.#limits = limits;
     const { messagesPerMinute, recipientsPerDay } = limits;
-    this.#messages = messagesPerMinute === undefined
-      ? undefined
-      : new RateLimiterMemory({ points: messagesPerMinute, duration: 60 });
-    this.#recipients = recipientsPerDay === undefined
-      ? undefined
-      : new RateLimiterMemory({ points: recipientsPerDay, duration: DAY_SECONDS });
+    this.#messages = withPoints(this.#messages, messagesPerMinute, this.#options.minuteSeconds ?? 60);
+    this.#recipients = withPoints(this.#recipients, recipientsPerDay, DAY_SECONDS);
   }
 
   /**
@@ -32,23 +43,28 @@ export class MailboxRates {
    * @throws The signal's reason, when it aborts.
    */
   async countMessage(signal: AbortSignal): Promise<void> {
-    if (this.#messages === undefined) return;
-    const waitMs = await take(this.#messages);
-    if (waitMs === 0) return;
-    if (waitMs <= MAX_SHAPING_MS) {
+    let budgetMs = this.#options.maxShapingMs ?? 5_000;
+    for (;;) {
+      const waitMs = await this.#take(this.#messages);
+      if (waitMs === 0) return;
+      if (waitMs > budgetMs) {
+        throw this.#refusal(waitMs, `rate limit of ${this.#limits.messagesPerMinute} messages a minute`);
+      }
+      budgetMs -= waitMs;
       await sleep(waitMs, signal);
-      if (await take(this.#messages) === 0) return;
     }
-    throw new RateLimitError(waitMs, `rate limit of ${this.#limits.messagesPerMinute} messages a minute`);
+  }
+
+  /** Takes back the count of a message that got no connection to go out on. */
+  async uncountMessage(): Promise<void> {
+    const counted = await this.#messages?.get("");
+    if (counted && counted.consumedPoints > 0 && counted.msBeforeNext > 0) await this.#messages!.reward("");
   }
 
   /** Counts a recipient. @throws {RateLimitError} When the day is full. */
   async countRecipient(): Promise<void> {
-    if (this.#recipients === undefined) return;
-    const waitMs = await take(this.#recipients);
-    if (waitMs > 0) {
-      throw new RateLimitError(waitMs, `limit of ${this.#limits.recipientsPerDay} recipients a day`);
-    }
+    const waitMs = await this.#take(this.#recipients);
+    if (waitMs > 0) throw this.#refusal(waitMs, `limit of ${this.#limits.recipientsPerDay} recipients a day`);
   }
 
   /** What is left of each limit, for status. */
@@ -62,17 +78,43 @@ export class MailboxRates {
         { recipientsToday: recipients?.remainingPoints ?? this.#limits.recipientsPerDay! }),
     };
   }
+
+  /** Forgets the counts with their timers; nothing is counted any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#messages?.delete("");
+    await this.#recipients?.delete("");
+  }
+
+  /** Takes one point; returns how long to wait for the next one, 0 when it was there. */
+  async #take(limiter: RateLimiterMemory | undefined): Promise<number> {
+    if (limiter === undefined || this.#closed) return 0;
+    try {
+      await limiter.consume("");
+      return 0;
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      // The limiter counts what it refuses, too.
+      await limiter.reward("");
+      return Math.max(1, refusal.msBeforeNext);
+    }
+  }
+
+  #refusal(waitMs: number, limit: string): RateLimitError {
+    this.#options.onLimit?.();
+    return new RateLimitError(waitMs, limit);
+  }
 }
 
-/** Takes one point; returns how long to wait for the next one, 0 when it was there. */
-async function take(limiter: RateLimiterMemory): Promise<number> {
-  try {
-    await limiter.consume("");
-    return 0;
-  } catch (refusal) {
-    if (!(refusal instanceof RateLimiterRes)) throw refusal;
-    return Math.max(1, refusal.msBeforeNext);
-  }
+function withPoints(
+  limiter: RateLimiterMemory | undefined,
+  points: number | undefined,
+  duration: number,
+): RateLimiterMemory | undefined {
+  if (points === undefined) return undefined;
+  if (limiter === undefined) return new RateLimiterMemory({ points, duration });
+  limiter.points = points;
+  return limiter;
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -9,55 +9,72 @@ export interface UpstreamPoolsOptions {
   readonly dialer: Dialer;
   readonly log: Logger;
   readonly now: () => number;
+  /** Told each time that a provider, or a limit that is counted here, slows an account down; for metrics. */
+  readonly onThrottle?: () => void;
 }
 
-/** One pool a mailbox, made when it is first used. */
+/** One pool a mailbox, made when it is first used. E-mail addresses are compared without regard to case. */
 export class UpstreamPools {
   readonly #options: UpstreamPoolsOptions;
   readonly #pools = new Map<string, MailboxPool>();
-  /** Pools of removed accounts whose last connections are still closing. */
-  #removed: MailboxPool[] = [];
+  /** Pools of removed accounts whose last connections are still in use or closing. */
+  readonly #removed = new Map<string, MailboxPool>();
+  #closing: Promise<number[]> | undefined;
 
   constructor(options: UpstreamPoolsOptions) {
     this.#options = options;
   }
 
-  /** The pool of a mailbox. */
+  /** The pool of a mailbox; after `close` one that is closed, too. */
   for(mailbox: Mailbox): MailboxPool {
-    let pool = this.#pools.get(mailbox.email);
+    const key = mailbox.email.toLowerCase();
+    let pool = this.#pools.get(key);
     if (!pool) {
-      pool = new MailboxPool(mailbox, this.#options);
-      this.#pools.set(mailbox.email, pool);
+      pool = this.#revive(key, mailbox) ?? new MailboxPool(mailbox, this.#options);
+      this.#pools.set(key, pool);
+      if (this.#closing) this.#closing = Promise.all([...this.#pools.values()].map((each) => each.close()));
     }
     return pool;
   }
 
   /** The pool of an account that has been used, by e-mail. */
   get(email: string): MailboxPool | undefined {
-    return this.#pools.get(email);
+    return this.#pools.get(email.toLowerCase());
   }
 
-  [Symbol.iterator](): MapIterator<[string, MailboxPool]> {
-    return this.#pools.entries();
+  /** Pools of the accounts that have been used, with their e-mail. */
+  *[Symbol.iterator](): Generator<[string, MailboxPool]> {
+    for (const pool of this.#pools.values()) yield [pool.mailbox.email, pool];
   }
 
   /** New settings or credentials for an account; its transactions in hand end as they began. */
   replace(mailbox: Mailbox): void {
-    this.#pools.get(mailbox.email)?.replace(mailbox);
+    this.get(mailbox.email)?.replace(mailbox);
   }
 
   /** The account is gone: idle connections close now, those in use after the transaction in hand. */
   remove(email: string): void {
-    const pool = this.#pools.get(email);
+    const key = email.toLowerCase();
+    const pool = this.#pools.get(key);
     if (!pool) return;
-    pool.retire();
-    this.#pools.delete(email);
-    this.#removed = [...this.#removed.filter((other) => other.state.open > 0), pool];
+    pool.remove();
+    this.#pools.delete(key);
+    for (const [other, { state }] of this.#removed) if (state.open === 0) this.#removed.delete(other);
+    this.#removed.set(key, pool);
   }
 
   /** Says QUIT on all idle connections in parallel; what is still in use is cut. @returns how many were idle. */
   async close(): Promise<number> {
-    const closed = await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
-    return closed.reduce((sum, count) => sum + count, 0);
+    const pools = [...this.#pools.values(), ...this.#removed.values()];
+    this.#closing = Promise.all(pools.map((pool) => pool.close()));
+    return (await this.#closing).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** An account that comes back finds its pool again: the connections that it still has count for its limit. */
+  #revive(key: string, mailbox: Mailbox): MailboxPool | undefined {
+    const pool = this.#removed.get(key);
+    this.#removed.delete(key);
+    pool?.replace(mailbox);
+    return pool;
   }
 }

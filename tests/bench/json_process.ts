@@ -35,11 +35,6 @@ export class JsonProcess implements AsyncDisposable {
     return JSON.parse(value) as Line;
   }
 
-  /** Ends the process's standard input, which ends a loader that holds. */
-  async endInput(): Promise<void> {
-    await this.#child.stdin.close();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#detach();
     try {

@@ -24,6 +24,8 @@ export interface LoadOptions {
 export interface LoadResult {
   /** Messages that were acknowledged within the measurement. */
   readonly messages: number;
+  /** Messages that were acknowledged at any time, warm-up included. */
+  readonly messagesInAll: number;
   readonly elapsedMs: number;
   readonly perSecond: number;
   /** From MAIL (or the connection, where each message has its own) to the final reply. */
@@ -44,6 +46,7 @@ export class Load {
   readonly #failures: Record<string, number> = {};
   readonly #acknowledged: number[] = [];
   #nextNumber = 0;
+  #messagesInAll = 0;
   #measureFromMs = 0;
   #measureToMs = Infinity;
   #lastReplyMs = 0;
@@ -113,6 +116,7 @@ export class Load {
     const number = this.#nextNumber++;
     await session.send(number);
     const nowMs = performance.now();
+    this.#messagesInAll++;
     if (nowMs >= this.#measureFromMs && nowMs <= this.#measureToMs) {
       this.#latencies.add(nowMs - startMs);
       this.#lastReplyMs = nowMs;
@@ -135,6 +139,7 @@ export class Load {
     const messages = this.#latencies.count;
     return {
       messages,
+      messagesInAll: this.#messagesInAll,
       elapsedMs,
       perSecond: messages / elapsedMs * 1000,
       p50Ms: this.#latencies.percentile(0.5),

@@ -4,6 +4,7 @@
  * open, nothing more until its standard input ends.
  */
 
+import { endOfInput } from "./end_of_input.ts";
 import { Load, type LoadOptions, type LoadResult } from "./load.ts";
 import { type ClientOptions, LoaderSession } from "./loader_session.ts";
 import { MessageTemplate } from "./message_template.ts";
@@ -32,7 +33,7 @@ async function hold(client: ClientOptions, { sessions, users }: LoadOptions): Pr
     open.push(await LoaderSession.open(users[index % users.length] ?? "", client));
   }
   print({ signedIn: true });
-  for await (const _chunk of Deno.stdin.readable);
+  await endOfInput();
   for (const session of open) session.close();
 }
 

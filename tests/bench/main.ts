@@ -29,6 +29,9 @@ const ROWS: readonly Row[] = [
   shutdownRow,
 ];
 const ALL = "all";
+const INTERRUPTIONS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM"];
 /** A row that takes longer than this hangs. */
 const ROW_DEADLINE_MS = 20 * 60 * 1000;
 
@@ -41,6 +44,7 @@ interface Options {
 /** @returns The exit status: 0 when every target was reached, 1 when one was missed. */
 async function run(names: readonly string[], { rounds, seconds, json }: Options): Promise<number> {
   if (!await ProxyProcess.exists()) throw new Error("Cannot measure: src/main.ts is missing");
+  const interrupted = abortOnInterruption();
   const machine = await describeMachine();
   const rows = names.includes(ALL) ? ROWS : ROWS.filter((row) => names.includes(row.name));
   const figures: Figure[] = [];
@@ -48,13 +52,22 @@ async function run(names: readonly string[], { rounds, seconds, json }: Options)
     await using bench = await prepareBench({
       rounds,
       seconds,
-      signal: AbortSignal.timeout(ROW_DEADLINE_MS),
+      signal: AbortSignal.any([interrupted, AbortSignal.timeout(ROW_DEADLINE_MS)]),
       report: (text) => print(Deno.stderr, text + "\n"),
     });
     figures.push(...await row.measure(bench));
   }
   print(Deno.stdout, json ? renderJson(figures, machine) + "\n" : "\n" + renderTable(figures, machine));
   return figures.some((figure) => judge(figure).reached === false) ? 1 : 0;
+}
+
+/** Interrupted, the bench kills its processes and removes its folder before it ends. */
+function abortOnInterruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of INTERRUPTIONS) {
+    Deno.addSignalListener(name, () => controller.abort(new Error(`Interrupted by ${name}`)));
+  }
+  return controller.signal;
 }
 
 function parsePositive(text: string): number {

@@ -3,9 +3,11 @@
  * nothing, with implicit TLS and without, and a token endpoint that gives a token to everybody. Over HTTP it also
  * tells its counts, so that a measurement can be checked against what really arrived.
  *
- * Run with its options as one JSON argument; prints its end points as one line of JSON; ends on SIGTERM.
+ * Run with its options as one JSON argument; prints its end points as one line of JSON; ends with its
+ * standard input, and so with the bench.
  */
 
+import { endOfInput } from "./end_of_input.ts";
 import { setNoDelayOnListeners } from "./no_delay.ts";
 import { type SinkBehaviour, SinkLedger } from "./sink_ledger.ts";
 import { SinkSession } from "./sink_session.ts";
@@ -50,7 +52,7 @@ async function main(options: SinkOptions): Promise<void> {
     httpPort: http.addr.port,
   };
   Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(endpoints) + "\n"));
-  await Promise.all([serve(plain, ledger), serve(tls, ledger), http.finished]);
+  await Promise.race([serve(plain, ledger), serve(tls, ledger), http.finished, endOfInput()]);
 }
 
 async function serve(listener: Deno.Listener, ledger: SinkLedger): Promise<void> {
@@ -80,4 +82,7 @@ async function answer(request: Request, ledger: SinkLedger): Promise<Response> {
   }
 }
 
-if (import.meta.main) await main(JSON.parse(Deno.args[0] ?? "{}"));
+if (import.meta.main) {
+  await main(JSON.parse(Deno.args[0] ?? "{}"));
+  Deno.exit(0);
+}

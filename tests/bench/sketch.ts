@@ -2,10 +2,12 @@
  * A relay without features, as a yardstick: it signs a session in, opens one upstream connection for it, and copies
  * octets both ways. What it loses against sending directly is what a process in the middle costs on this machine.
  *
- * Run with its options as one JSON argument; prints its port as one line of JSON; serves until it is killed.
+ * Run with its options as one JSON argument; prints its port as one line of JSON; ends with its standard
+ * input, and so with the bench.
  */
 
 import { dial, type DialOptions } from "./dial.ts";
+import { endOfInput } from "./end_of_input.ts";
 import { writeAll } from "./write_all.ts";
 
 /** The JSON argument of the sketch's process. */
@@ -25,6 +27,10 @@ async function main({ upstream }: SketchOptions): Promise<void> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 4096 });
   const endpoint: SketchEndpoint = { port: (listener.addr as Deno.NetAddr).port };
   Deno.stdout.writeSync(encoder.encode(JSON.stringify(endpoint) + "\n"));
+  await Promise.race([serve(listener, upstream), endOfInput()]);
+}
+
+async function serve(listener: Deno.TcpListener, upstream: DialOptions): Promise<void> {
   const sessions = new Set<Promise<void>>();
   for await (const conn of listener) {
     const session = relay(conn, upstream).finally(() => sessions.delete(session));
@@ -73,4 +79,7 @@ async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
   to.close();
 }
 
-if (import.meta.main) await main(JSON.parse(Deno.args[0] ?? "{}"));
+if (import.meta.main) {
+  await main(JSON.parse(Deno.args[0] ?? "{}"));
+  Deno.exit(0);
+}

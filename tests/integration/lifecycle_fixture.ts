@@ -13,13 +13,18 @@ import { ServiceManager } from "../../src/lifecycle/service_manager.ts";
 import { listenForSignals } from "../../src/lifecycle/signals.ts";
 import { watchUnhandledFailures } from "../../src/lifecycle/unhandled_failures.ts";
 
-/** What the fixture is busy with: `cut` ends at the deadline, `hang` not even then, `wait` lasts until a kill. */
+/**
+ * What the fixture is busy with: `cut` ends at the deadline, `hang` not even then, `wait` lasts until a kill, `stuck` too,
+ * and then something never ends that the life cycle doesn't know of.
+ */
 type Work =
   | "starting"
+  | "hanging start"
   | "idle"
   | "cut"
   | "hang"
   | "wait"
+  | "stuck"
   | "rejection"
   | "exception"
   | "fault"
@@ -42,7 +47,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 async function runWork(work: Work, { deadline, kill }: DrainSignals): Promise<DrainStepResult> {
   if (work === "hang") await new Promise<never>(() => {});
-  if (work === "wait") await aborted(kill);
+  if (work === "wait" || work === "stuck") await aborted(kill);
   if (work !== "cut") return {};
   await aborted(deadline);
   return { cut: ["session 1"] };
@@ -70,7 +75,7 @@ async function main(work: Work): Promise<number> {
   if (work === "unusable") return 78;
   const log = stdoutLog();
   const now = () => performance.now();
-  const lifecycle = new Lifecycle({ log, now });
+  const lifecycle = new Lifecycle({ log, now, exit: Deno.exit });
   await using serviceManager = new ServiceManager({ log, environment: (name) => Deno.env.get(name) });
   const part = { name: "word", prepare: prepareReload };
   const reloader = new Reloader({
@@ -88,6 +93,7 @@ async function main(work: Work): Promise<number> {
   });
   const alive = setInterval(() => {}, 60_000);
   log.info("pid {pid}", { pid: Deno.pid });
+  if (work === "hanging start") await new Promise<never>(() => {});
   if (work === "starting") await lifecycle.stopRequested;
   if (lifecycle.started()) {
     serviceManager.ready("Running");
@@ -106,8 +112,10 @@ async function main(work: Work): Promise<number> {
     },
   ];
   const report = await drain(steps, { deadlineMs, kill: lifecycle.killSignal, log, now });
+  const exitStatus = lifecycle.finish(report);
+  if (work === "stuck") await new Promise<never>(() => {});
   clearInterval(alive);
-  return lifecycle.finish(report);
+  return exitStatus;
 }
 
 if (import.meta.main) Deno.exit(await main((Deno.args[0] ?? "idle") as Work));

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash, X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import type { Account } from "../../src/accounts/account.ts";
 import { finishAuthorizationCode, startAuthorizationCode } from "../../src/oauth/authorization_code.ts";

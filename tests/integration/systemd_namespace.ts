@@ -1,10 +1,18 @@
 /** A real systemd in namespaces of its own, with the shipped unit installed. */
 
-import { LineProcess } from "./lifecycle_line_process.ts";
+import { fileURLToPath } from "node:url";
+import { ChildProcess } from "../support/child_process.ts";
 
-const script = new URL("../support/systemd_namespace.sh", import.meta.url).pathname;
-const repository = new URL("../../", import.meta.url).pathname;
-const shippedUnit = new URL("../../deploy/systemd/xoauth2-proxy.service", import.meta.url);
+const script = fileURLToPath(new URL("../support/systemd_namespace.sh", import.meta.url));
+const repository = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Path of the unit that is shipped. */
+export const shippedUnit = fileURLToPath(
+  new URL("../../deploy/systemd/xoauth2-proxy.service", import.meta.url),
+);
+
+/** Folder with the unit's drop-ins of a test. */
+export const dropInDirectory = "/run/systemd/system/xoauth2-proxy.service.d";
 
 /** What a command inside has printed, and how it ended. */
 export interface CommandResult {
@@ -21,36 +29,44 @@ export function whySkipped(): string | undefined {
 
 /** One booted systemd; gone with everything in it when disposed of. */
 export class SystemdNamespace implements AsyncDisposable {
-  readonly #holder: LineProcess;
-  readonly #init: string;
+  readonly #holder: ChildProcess;
+  readonly #entry: readonly string[];
+  /** The unit's journal as it grows. */
+  readonly #journal: ChildProcess;
 
-  private constructor(holder: LineProcess, init: string) {
+  private constructor(holder: ChildProcess, init: string) {
     this.#holder = holder;
-    this.#init = init;
+    this.#entry = ["--target", init, "--mount", "--pid", "--ipc", "--uts", "--cgroup", "--"];
+    const follow = ["journalctl", "--follow", "--lines=all", "--output=cat", "--unit=xoauth2-proxy"];
+    this.#journal = ChildProcess.spawn({ command: ["nsenter", ...this.#entry, ...follow] });
   }
 
-  /** Boots systemd and installs the unit, its ExecStart= replaced by what `deno` is to run. */
+  /**
+   * Boots systemd and installs the unit.
+   *
+   * @param args What `deno` runs in place of the installed program.
+   * @param settings Further lines of the unit's [Service] section.
+   */
   static async boot(args: readonly string[], settings: readonly string[] = []): Promise<SystemdNamespace> {
-    const holder = new LineProcess(script, { args: [], patienceMs: 120_000, endSignal: "SIGTERM" });
-    const [init] = await holder.line(/^\d+$/);
+    const holder = ChildProcess.spawn({ command: [script] });
+    const init = await holder.waitForLine(({ stdout }) => stdout[0], {
+      what: "The inner systemd's process id",
+    });
     const namespace = new SystemdNamespace(holder, init);
     await namespace.write("/run/systemd/system/xoauth2-proxy.service", await Deno.readTextFile(shippedUnit));
-    await namespace.write(
-      "/run/systemd/system/xoauth2-proxy.service.d/test.conf",
-      await dropIn(args, settings),
-    );
+    await namespace.write(`${dropInDirectory}/test.conf`, await dropIn(args, settings));
     await namespace.run("systemctl", "daemon-reload");
     return namespace;
   }
 
   /** Runs a command inside, to its end. */
   async run(command: string, ...args: string[]): Promise<CommandResult> {
-    const process = new LineProcess("nsenter", {
-      args: [...this.#entry, command, ...args],
-      withErrors: true,
-    });
-    await using _process = process;
-    return { code: await process.exitStatus(), output: process.transcript };
+    const inner = new Deno.Command("nsenter", { args: [...this.#entry, command, ...args] });
+    const { code, stdout, stderr } = await inner.output();
+    return {
+      code,
+      output: [stdout, stderr].map((octets) => new TextDecoder().decode(octets)).join("").trim(),
+    };
   }
 
   /** `systemctl show` of one property of the unit. */
@@ -58,12 +74,11 @@ export class SystemdNamespace implements AsyncDisposable {
     return (await this.run("systemctl", "show", "--value", "--property", name, "xoauth2-proxy")).output;
   }
 
-  /** The unit's journal from its beginning, and on as it grows. */
-  journal(): LineProcess {
-    const args = ["journalctl", "--follow", "--lines=all", "--output=cat", "--unit=xoauth2-proxy"];
-    // Without the process namespace nsenter has no child that would outlive it.
-    const entry = this.#entry.filter((argument) => argument !== "--pid");
-    return new LineProcess("nsenter", { args: [...entry, ...args], patienceMs: 60_000 });
+  /** Resolves when a line of the unit's journal matches, for the `count`th time. Default 1. */
+  async journal(pattern: RegExp, count = 1): Promise<string> {
+    const find = ({ stdout }: ChildProcess["lines"]) =>
+      stdout.filter((line) => pattern.test(line))[count - 1];
+    return await this.#journal.waitForLine(find, { what: String(pattern) });
   }
 
   /** Writes a file inside, and the folders that it needs. */
@@ -72,13 +87,10 @@ export class SystemdNamespace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#holder.endInput();
-    await this.#holder.exitStatus();
-    await this.#holder[Symbol.asyncDispose]();
-  }
-
-  get #entry(): string[] {
-    return ["--target", this.#init, "--mount", "--pid", "--ipc", "--uts", "--cgroup", "--"];
+    // This ends what follows the journal too; nsenter alone would leave it behind, with the output still open.
+    this.#holder.signal("SIGTERM");
+    await this.#holder.exited;
+    await this.#journal[Symbol.asyncDispose]();
   }
 }
 

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { SystemdNamespace, whySkipped } from "./systemd_namespace.ts";
+import { fixtureArguments } from "./lifecycle_process.ts";
+import { dropInDirectory, shippedUnit, SystemdNamespace, whySkipped } from "./systemd_namespace.ts";
 
-const fixture = new URL("./lifecycle_fixture.ts", import.meta.url).pathname;
 const skipped = whySkipped();
 const wordFile = "/etc/xoauth2-proxy/word";
 
 function boot(work: string, ...settings: string[]): Promise<SystemdNamespace> {
-  const args = ["run", "--no-prompt", "--quiet", "--cached-only", "-A", fixture, work];
-  return SystemdNamespace.boot(args, [`Environment=RELOAD_FILE=${wordFile}`, ...settings]);
+  return SystemdNamespace.boot(fixtureArguments(work), [`Environment=RELOAD_FILE=${wordFile}`, ...settings]);
 }
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -17,38 +16,35 @@ function test(name: string, fn: () => Promise<void>): void {
 
 test("systemd starts the unit when it is READY, stops it cleanly and has the story in its journal", async () => {
   await using systemd = await boot("idle");
-  await using journal = systemd.journal();
   assert.deepEqual(await systemd.run("systemctl", "start", "xoauth2-proxy"), { code: 0, output: "" });
   assert.equal(await systemd.property("StatusText"), "Running");
   assert.deepEqual(await systemd.run("systemctl", "stop", "xoauth2-proxy"), { code: 0, output: "" });
-  await journal.line(/^Received SIGTERM$/);
-  await journal.line(/^Stopped in [\d.]+ ms, exit 0: /);
+  await systemd.journal(/^Received SIGTERM$/);
+  await systemd.journal(/^Stopped in [\d.]+ ms, exit 0: /);
   assert.equal(await systemd.property("Result"), "success");
   assert.equal(await systemd.property("ExecMainStatus"), "0");
 });
 
 test("systemd waits for READY, and a stop ends the start-up", async () => {
   await using systemd = await boot("starting");
-  await using journal = systemd.journal();
   await systemd.run("systemctl", "start", "--no-block", "xoauth2-proxy");
-  await journal.line(/^pid /);
+  await systemd.journal(/^pid /);
   assert.equal(await systemd.property("ActiveState"), "activating");
   await systemd.run("systemctl", "stop", "xoauth2-proxy");
-  await journal.line(/^Stopped in [\d.]+ ms, exit 0: /);
+  await systemd.journal(/^Stopped in [\d.]+ ms, exit 0: /);
   assert.equal(await systemd.property("ActiveState"), "inactive");
 });
 
 test("systemd reloads the unit, and shows in its status why a reload was refused", async () => {
   await using systemd = await boot("idle");
-  await using journal = systemd.journal();
   await systemd.write(wordFile, "fine");
   await systemd.run("systemctl", "start", "xoauth2-proxy");
   assert.equal((await systemd.run("systemctl", "reload", "xoauth2-proxy")).code, 0);
-  await journal.line(/^Reloaded in/);
+  await systemd.journal(/^Reloaded in/);
   await systemd.write(wordFile, "broken");
   assert.equal((await systemd.run("systemctl", "reload", "xoauth2-proxy")).code, 0);
-  await journal.line(/^Cannot reload: The word is broken$/);
-  await journal.line(/^Reloaded xoauth2-proxy.service/);
+  await systemd.journal(/^Cannot reload: The word is broken$/);
+  await systemd.journal(/^Reloaded xoauth2-proxy.service/);
   const { output } = await systemd.run("systemctl", "status", "xoauth2-proxy");
   assert.match(output, /Active: active \(running\)/);
   assert.match(output, /Status: "Running unchanged; reload refused: The word is broken"/);
@@ -56,28 +52,25 @@ test("systemd reloads the unit, and shows in its status why a reload was refused
 
 test("systemd's watchdog restarts a process whose event loop hangs", async () => {
   await using systemd = await boot("frozen", "WatchdogSec=1", "RestartSec=100ms");
-  await using journal = systemd.journal();
   await systemd.run("systemctl", "start", "xoauth2-proxy");
-  await journal.line(/Watchdog timeout/);
-  await journal.line(/Failed with result 'watchdog'/);
-  await journal.line(/^ready$/);
+  await systemd.journal(/Watchdog timeout/);
+  await systemd.journal(/Failed with result 'watchdog'/);
+  await systemd.journal(/^ready$/, 2);
   assert.match(await systemd.property("NRestarts"), /^[1-9]/);
 });
 
 test("systemd restarts a process that failed", async () => {
   await using systemd = await boot("rejection", "RestartSec=100ms");
-  await using journal = systemd.journal();
   await systemd.run("systemctl", "start", "xoauth2-proxy");
-  await journal.line(/^Stopped in [\d.]+ ms, exit 1: /);
-  await journal.line(/^ready$/);
+  await systemd.journal(/^Stopped in [\d.]+ ms, exit 1: /);
+  await systemd.journal(/^ready$/, 2);
   assert.match(await systemd.property("NRestarts"), /^[1-9]/);
 });
 
 test("systemd doesn't restart a process with an unusable configuration", async () => {
   await using systemd = await boot("unusable", "RestartSec=100ms");
-  await using journal = systemd.journal();
   assert.equal((await systemd.run("systemctl", "start", "xoauth2-proxy")).code, 1);
-  await journal.line(/Failed with result 'exit-code'/);
+  await systemd.journal(/Failed with result 'exit-code'/);
   assert.equal(await systemd.property("ExecMainStatus"), "78");
   assert.equal(await systemd.property("ActiveState"), "failed");
   assert.equal(await systemd.property("NRestarts"), "0");
@@ -86,19 +79,24 @@ test("systemd doesn't restart a process with an unusable configuration", async (
 test("systemd waits for a drain that is longer than TimeoutStopSec=", async () => {
   const settings = ["TimeoutStopSec=1", "Environment=SHUTDOWN_TIMEOUT_MS=2500"];
   await using systemd = await boot("cut", ...settings);
-  await using journal = systemd.journal();
   await systemd.run("systemctl", "start", "xoauth2-proxy");
   await systemd.run("systemctl", "stop", "xoauth2-proxy");
-  await journal.line(/exit 75: .*cut 1: session 1$/);
+  await systemd.journal(/exit 75: .*cut 1: session 1$/);
   assert.equal(await systemd.property("ExecMainStatus"), "75");
 });
 
 test("systemd finds nothing wrong with the unit, and little exposed", async () => {
   await using systemd = await boot("idle");
-  const unit = new URL("../../deploy/systemd/xoauth2-proxy.service", import.meta.url).pathname;
+  await systemd.run("rm", "-r", dropInDirectory);
   await systemd.run("install", "-m", "755", "/bin/true", "/usr/bin/xoauth2-proxy");
-  assert.deepEqual(await systemd.run("systemd-analyze", "verify", unit), { code: 0, output: "" });
-  const { output } = await systemd.run("systemd-analyze", "security", "--offline=true", "--no-pager", unit);
+  assert.deepEqual(await systemd.run("systemd-analyze", "verify", shippedUnit), { code: 0, output: "" });
+  const { output } = await systemd.run(
+    "systemd-analyze",
+    "security",
+    "--offline=true",
+    "--no-pager",
+    shippedUnit,
+  );
   const level = Number(/exposure level for \S+: ([\d.]+)/.exec(output)?.[1]);
   assert.ok(level < 3, output);
 });

@@ -4,7 +4,7 @@
 #
 #   systemd_namespace.sh COMMAND [ARGUMENT...]   runs a command inside and returns its exit status
 #   systemd_namespace.sh                         prints the process id of the inner systemd, for `nsenter --target`, and
-#                                                keeps it until standard input ends
+#                                                keeps it until SIGTERM, or the end of the process that has started this
 #
 # Exit status 69: it can't be done here; the reason is on standard error.
 set -u
@@ -46,7 +46,7 @@ setsid unshare --mount --pid --fork --mount-proc --cgroup --uts --ipc --propagat
   >"$console" 2>&1 </dev/null &
 outer=$!
 trap take_down EXIT
-trap 'exit 143' TERM INT
+trap 'exit 0' TERM INT
 
 enter() { nsenter --target "$init" --mount --pid --ipc --uts --cgroup -- "$@"; }
 
@@ -66,6 +66,9 @@ if [ $# -gt 0 ]; then
   enter "$@"
 else
   echo "$init"
-  # A builtin, so that a signal is not kept waiting.
-  read -r || true
+  # In the background, so that a signal is not kept waiting.
+  while kill -0 "$PPID" 2>/dev/null; do
+    sleep 1 >/dev/null &
+    wait $!
+  done
 fi

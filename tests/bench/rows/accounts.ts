@@ -16,11 +16,12 @@ export const accountsRow: Row = {
   summary: "10,000 accounts: start, reload, memory",
   async measure(bench) {
     await using sink = await SinkProcess.start(bench);
+    const options = { sink: sink.endpoints, passwordHash: bench.passwordHash, logsTo: "stderr" } as const;
     const readyMs: number[] = [];
     const reloadMs: number[] = [];
     const weight: number[] = [];
     for (let round = 1; round <= bench.rounds; round++) {
-      const few = await measureAccounts(bench, { sink: sink.endpoints, accounts: 1, logsTo: "stderr" });
+      const few = await measureAccounts(bench, { ...options, accounts: 1 });
       const many = await measureAccounts(bench, {
         sink: sink.endpoints,
         accounts: ACCOUNTS,

@@ -1,7 +1,8 @@
 /** Messages a second: directly, through the sketch and through the proxy, in turn. */
 
 import type { Bench } from "../bench.ts";
-import type { Figure, Target } from "../figure.ts";
+import { cpuTimeMs } from "../cpu_time.ts";
+import { type Figure, median, type Target } from "../figure.ts";
 import type { LoadResult } from "../load.ts";
 import {
   directSide,
@@ -65,10 +66,16 @@ async function measureCase(bench: Bench, { what, shape, sink: behaviour, target 
   const sides = { direct: directSide(bench, sink), sketch: sketch.side, proxy: proxySide(proxy) };
   const rates = { direct: [] as number[], sketch: [] as number[], proxy: [] as number[] };
   const notes: string[] = [];
+  const cpuMicroseconds: number[] = [];
   let failed = false;
   for (let round = 1; round <= bench.rounds; round++) {
     for (const name of ["direct", "sketch", "proxy"] as const) {
+      const cpuBeforeMs = await cpuTimeMs(proxy.pid);
       const result = await loadOnce(bench, sides[name], shape);
+      const cpuAfterMs = await cpuTimeMs(proxy.pid);
+      if (name === "proxy" && cpuBeforeMs !== undefined && cpuAfterMs !== undefined) {
+        cpuMicroseconds.push((cpuAfterMs - cpuBeforeMs) * 1000 / result.messagesInAll);
+      }
       bench.report(`throughput: ${what}: round ${round}: ${name} ${result.perSecond.toFixed(0)} messages/s`);
       rates[name].push(result.perSecond);
       const failures = failureNotes(name, result);
@@ -82,9 +89,13 @@ async function measureCase(bench: Bench, { what, shape, sink: behaviour, target 
     unit: "messages/s",
     ...rates,
     ...(target && { target }),
-    notes: [...new Set(notes)],
+    notes: [...cpuNote(cpuMicroseconds), ...new Set(notes)],
     failed,
   };
+}
+
+function cpuNote(microseconds: readonly number[]): string[] {
+  return microseconds.length === 0 ? [] : [`proxy: ${median(microseconds).toFixed(0)} µs CPU a message`];
 }
 
 function loadOnce(bench: Bench, side: LoadSide, shape: LoadShape): Promise<LoadResult> {

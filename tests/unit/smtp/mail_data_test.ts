@@ -7,7 +7,10 @@ const encode = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt
 const decode = (octets: Uint8Array) => String.fromCharCode(...octets);
 
 /** Pushes `chunks` and returns what was forwarded, what was left over behind the end, and the fault. */
-function scan(chunks: readonly string[], options: ConstructorParameters<typeof MailDataScanner>[0] = NORMALIZE) {
+function scan(
+  chunks: readonly string[],
+  options: ConstructorParameters<typeof MailDataScanner>[0] = NORMALIZE,
+) {
   const scanner = new MailDataScanner(options);
   let forwarded = "";
   let rest = "";
@@ -31,7 +34,9 @@ function understand(input: string): string | undefined {
   const end = `\r\n${input}`.indexOf("\r\n.\r\n");
   if (end < 0) return undefined;
   const data = input.slice(0, end);
-  const unstuffed = data.split("\r\n").map((line) => line.startsWith(".") ? line.slice(1) : line).join("\r\n");
+  const unstuffed = data.split("\r\n").map((line) => line.startsWith(".") ? line.slice(1) : line).join(
+    "\r\n",
+  );
   return unstuffed.replace(/\r(?!\n)|(?<!\r)\n/g, (bare) => bare === "\r" ? " " : "\r\n");
 }
 
@@ -62,7 +67,11 @@ const ROWS: readonly (readonly [input: string, forwarded: string, why: string])[
 for (const [input, forwarded, why] of ROWS) {
   Deno.test(`MailDataScanner, at every split: ${why}`, () => {
     for (const chunks of splits(`${input}QUIT\r\n`)) {
-      assert.deepEqual(scan(chunks), { forwarded, rest: "QUIT\r\n", ended: true, fault: undefined }, JSON.stringify(chunks));
+      assert.deepEqual(
+        scan(chunks),
+        { forwarded, rest: "QUIT\r\n", ended: true, fault: undefined },
+        JSON.stringify(chunks),
+      );
     }
   });
 }
@@ -102,17 +111,24 @@ const octet = fc.oneof(
 );
 
 Deno.test("MailDataScanner forwards what RFC 5321 says, for any octets at any split", () => {
-  fc.assert(fc.property(fc.array(octet, { maxLength: 40 }), fc.array(fc.nat(60), { maxLength: 6 }), (parts, cuts) => {
-    const input = `${parts.join("")}\r\n.\r\n`;
-    const at = [0, ...cuts.filter((cut) => cut < input.length).sort((a, b) => a - b), input.length];
-    const chunks = at.slice(1).map((to, i) => input.slice(at[i], to)).filter((chunk) => chunk !== "");
-    const { forwarded, rest, ended } = scan(chunks);
-    assert.ok(ended);
-    const consumed = input.slice(0, input.length - rest.length);
-    assert.equal(receive(forwarded), understand(consumed));
-    assert.ok(forwarded.endsWith("\r\n.\r\n") || forwarded === ".\r\n");
-    assert.doesNotMatch(forwarded, /\r(?!\n)|(?<!\r)\n/, "a bare CR or LF went out");
-    const withoutNuls = forwarded.replaceAll("\0", "");
-    assert.equal(`\r\n${withoutNuls}`.indexOf("\r\n.\r\n"), withoutNuls.length - 3, "a reader that drops NULs sees an early end");
-  }), { numRuns: 3000 });
+  fc.assert(
+    fc.property(fc.array(octet, { maxLength: 40 }), fc.array(fc.nat(60), { maxLength: 6 }), (parts, cuts) => {
+      const input = `${parts.join("")}\r\n.\r\n`;
+      const at = [0, ...cuts.filter((cut) => cut < input.length).sort((a, b) => a - b), input.length];
+      const chunks = at.slice(1).map((to, i) => input.slice(at[i], to)).filter((chunk) => chunk !== "");
+      const { forwarded, rest, ended } = scan(chunks);
+      assert.ok(ended);
+      const consumed = input.slice(0, input.length - rest.length);
+      assert.equal(receive(forwarded), understand(consumed));
+      assert.ok(forwarded.endsWith("\r\n.\r\n") || forwarded === ".\r\n");
+      assert.doesNotMatch(forwarded, /\r(?!\n)|(?<!\r)\n/, "a bare CR or LF went out");
+      const withoutNuls = forwarded.replaceAll("\0", "");
+      assert.equal(
+        `\r\n${withoutNuls}`.indexOf("\r\n.\r\n"),
+        withoutNuls.length - 3,
+        "a reader that drops NULs sees an early end",
+      );
+    }),
+    { numRuns: 3000 },
+  );
 });

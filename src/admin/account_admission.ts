@@ -1,0 +1,101 @@
+/** How an account comes in over the API: checked, verified with its provider, then on disk. */
+
+import { AccountStoreError } from "../accounts/account_store_error.ts";
+import type { Account } from "../accounts/account.ts";
+import type { AccountRecord } from "../accounts/account_schema.ts";
+import { hashPassword } from "../accounts/password_hash.ts";
+import { parseRecord } from "../accounts/parse_accounts.ts";
+import { resolveProvider } from "../config/resolve_provider.ts";
+import { verifyGrant } from "../verification/verify_account.ts";
+import type { VerificationFailure } from "../verification/verification.ts";
+import type { NewAccount } from "./account_body.ts";
+import { newAccountFaults, onePerField } from "./account_faults.ts";
+import type { AdminContext } from "./admin_context.ts";
+import { detailsOf, RequestProblem } from "./request_problem.ts";
+
+/** What admission needs of the daemon. */
+export type AdmissionContext = Pick<AdminContext, "accounts" | "tokens" | "providers" | "now">;
+
+/** An account that is now on disk. */
+export interface AdmittedAccount {
+  readonly account: Account;
+  /** It took the place of another. */
+  readonly isReplacement: boolean;
+}
+
+/** Takes accounts in. Whoever calls makes them live afterwards. */
+export class AccountAdmission {
+  readonly #context: AdmissionContext;
+  readonly #closing: AbortSignal;
+
+  /** @param closing Ends verifications under way. */
+  constructor(context: AdmissionContext, closing: AbortSignal) {
+    this.#context = context;
+    this.#closing = closing;
+  }
+
+  /**
+   * Checks, verifies and saves one account.
+   *
+   * @throws {RequestProblem} 400 with every fault, 409 if it exists, 422 if the provider refuses the grant, 502 if it
+   * can't be asked.
+   * @throws {AccountStoreError} If it can't be saved.
+   */
+  async admit(body: NewAccount): Promise<AdmittedAccount> {
+    const { verify = true, overwrite = false } = body;
+    const existing = this.#context.accounts.get(body.email);
+    const record = await this.#check(body);
+    if (existing && !overwrite) {
+      throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${body.email}": there is such an account`);
+    }
+    const proven = verify ? await this.#verify(record) : record;
+    // Forgetting the password would open the account to every client on this machine.
+    const keptHash = existing?.passwordHash;
+    const account = await this.#context.accounts.add(
+      keptHash === undefined ? proven : { password_hash: keptHash, ...proven },
+      { overwrite },
+    );
+    return { account, isReplacement: existing !== undefined };
+  }
+
+  async #check({ verify, overwrite: _overwrite, password, ...fields }: NewAccount): Promise<AccountRecord> {
+    const faults = newAccountFaults({ ...fields, verify: verify ?? true }, this.#context.providers());
+    const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+    const parsed = parseRecord(present, this.#recordContext());
+    const all = onePerField([...faults, ...detailsOf(parsed.faults)]);
+    if (all.length > 0) throw new RequestProblem(400, "The account has faults", all);
+    const record = present as AccountRecord;
+    return password === undefined ? record : { ...record, password_hash: await hashPassword(password) };
+  }
+
+  async #verify(record: AccountRecord): Promise<AccountRecord> {
+    const { account } = parseRecord(record, this.#recordContext());
+    if (!account) throw new TypeError("Cannot verify the account: it was not checked");
+    let refreshToken: string | undefined;
+    const verification = await verifyGrant(account, {
+      probe: (probed, signal) => this.#context.tokens.probe(probed, signal),
+      keepRefreshToken: (_account, rotated) => {
+        refreshToken = rotated;
+        return Promise.resolve();
+      },
+      signal: this.#closing,
+      now: this.#context.now,
+    });
+    if (verification.failure) throw verificationProblem(verification.failure);
+    return refreshToken === undefined ? record : { ...record, refresh_token: refreshToken };
+  }
+
+  #recordContext() {
+    const providers = this.#context.providers();
+    return {
+      resolveProvider: (...[name, overrides]: [string, Parameters<typeof resolveProvider>[2]]) =>
+        resolveProvider(providers, name, overrides),
+    };
+  }
+}
+
+/** The problem for an account whose grant did not prove good. */
+export function verificationProblem({ kind, cause, remedy, step }: VerificationFailure): RequestProblem {
+  const status = kind === "refused" ? 422 : 502;
+  return new RequestProblem(status, `${cause}. ${remedy}`, [{ path: step, message: cause, hint: remedy }]);
+}

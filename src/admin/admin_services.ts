@@ -1,0 +1,12 @@
+import type { AdminContext } from "./admin_context.ts";
+import type { AccountAdmission } from "./account_admission.ts";
+import type { Authorizations } from "./authorizations.ts";
+
+/** What the routes share. */
+export interface AdminServices {
+  readonly context: AdminContext;
+  readonly admission: AccountAdmission;
+  readonly authorizations: Authorizations;
+  /** Aborts when the server closes: streams end, and verifications under way give up. */
+  readonly closing: AbortSignal;
+}

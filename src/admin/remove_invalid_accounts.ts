@@ -1,0 +1,62 @@
+import type { Account } from "../accounts/account.ts";
+import { inParallel } from "../verification/in_parallel.ts";
+import type { VerificationFailure } from "../verification/verification.ts";
+import { verifyGrant } from "../verification/verify_account.ts";
+import type { AdminContext } from "./admin_context.ts";
+
+/** What became of the accounts. */
+export interface InvalidAccountsOutcome {
+  readonly checked: number;
+  /** E-mails. */
+  readonly removed: string[];
+  /** No token could be had for another reason than an invalid grant. */
+  readonly kept: { readonly email: string; readonly error: string; readonly remedy: string }[];
+}
+
+/**
+ * Removes the accounts for which the token endpoint answers `invalid_grant` (RFC 6749 §5.2). Faults of the app, of the
+ * network or of the provider say nothing about the grant: those accounts stay.
+ *
+ * @throws The signal's reason when it aborts.
+ */
+export async function removeInvalidAccounts(
+  context: Pick<AdminContext, "accounts" | "tokens" | "now" | "accountsChanged">,
+  signal: AbortSignal,
+): Promise<InvalidAccountsOutcome> {
+  const { accounts } = context;
+  const all = accounts.list();
+  const outcome: InvalidAccountsOutcome = { checked: all.length, removed: [], kept: [] };
+  try {
+    await inParallel(all, async (account) => {
+      const failure = await failureOfGrant(account, context, signal);
+      if (!failure) return;
+      const { email } = account;
+      // Rotated by a refresh meanwhile: then the token that was refused isn't the account's any more.
+      const isCurrent = accounts.get(email)?.refreshToken === account.refreshToken;
+      if (failure.tokenError === "invalid_grant" && isCurrent) {
+        await accounts.remove(email);
+        outcome.removed.push(email);
+      } else {
+        outcome.kept.push({ email, error: failure.cause, remedy: failure.remedy });
+      }
+    });
+  } finally {
+    context.accountsChanged();
+  }
+  return outcome;
+}
+
+async function failureOfGrant(
+  account: Account,
+  { accounts, tokens, now }: Pick<AdminContext, "accounts" | "tokens" | "now">,
+  signal: AbortSignal,
+): Promise<VerificationFailure | undefined> {
+  const { failure } = await verifyGrant(account, {
+    probe: (probed, probeSignal) => tokens.probe(probed, probeSignal),
+    keepRefreshToken: ({ email, refreshToken: replaces }, rotated) =>
+      accounts.rotateRefreshToken(email, rotated, { replaces }),
+    signal,
+    now,
+  });
+  return failure;
+}

@@ -1,0 +1,170 @@
+/** Interactive grants: a user signs in at the provider, and the account gets its refresh token. */
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Account } from "../../accounts/account.ts";
+import { isSecureUrl } from "../../config/config_values.ts";
+import { TokenError } from "../../oauth/token_error.ts";
+import type { AdminServices } from "../admin_services.ts";
+import { createApiApp, emailParameter, jsonAnswer, withToken } from "../api_app.ts";
+import { callbackPage } from "../callback_page.ts";
+import { commonProblems, problemResponses, RequestProblem } from "../request_problem.ts";
+import { requireAccount } from "../require_account.ts";
+
+const tags = ["accounts"];
+const path = "/admin/accounts/{email}/authorize";
+
+const requestSchema = z.object({
+  method: z.enum(["browser", "device_code"], 'must be "browser" or "device_code"').default("browser"),
+  redirect_uri: z.string("must be a URL")
+    .refine(isSecureUrl, "must be an https URL, or http to this machine")
+    .optional()
+    .openapi({
+      description: "Registered with the app; default: /oauth/callback at the address of this request",
+    }),
+}).openapi("Authorize");
+
+const startedSchema = z.discriminatedUnion("method", [
+  z.object({
+    success: z.literal(true),
+    method: z.literal("browser"),
+    authorization_url: z.string().openapi({ description: "Where the user's browser goes" }),
+    redirect_uri: z.string(),
+    expires_at: z.string(),
+  }),
+  z.object({
+    success: z.literal(true),
+    method: z.literal("device_code"),
+    user_code: z.string(),
+    verification_uri: z.string(),
+    verification_uri_complete: z.string().optional(),
+    expires_at: z.string(),
+  }),
+]).openapi("AuthorizationStarted");
+
+const start = createRoute({
+  method: "post",
+  path,
+  tags,
+  security: withToken,
+  summary: "Begin an authorization: code and PKCE in a browser, or a device code",
+  request: { params: emailParameter, body: { content: { "application/json": { schema: requestSchema } } } },
+  responses: {
+    ...commonProblems,
+    ...problemResponses({
+      400: "The provider or the account's grant has no such way",
+      404: "There is no such account",
+      422: "The provider refuses",
+      429: "Too many are pending",
+      502: "The provider can't be asked now",
+    }),
+    201: jsonAnswer(startedSchema, "What the user does next"),
+  },
+});
+
+const show = createRoute({
+  method: "get",
+  path,
+  tags,
+  security: withToken,
+  summary: "How the last authorization of an account stands",
+  request: { params: emailParameter },
+  responses: {
+    ...commonProblems,
+    ...problemResponses({ 404: "There is no such account" }),
+    200: jsonAnswer(
+      z.object({
+        success: z.literal(true),
+        email: z.string(),
+        state: z.enum(["none", "pending", "authorized", "failed"]),
+        error: z.string().optional(),
+        remedy: z.string().optional(),
+      }).openapi("AuthorizationState"),
+      "Its state",
+    ),
+  },
+});
+
+const page = { "text/html": { schema: z.string() } };
+
+const callback = createRoute({
+  method: "get",
+  path: "/oauth/callback",
+  tags,
+  summary: "Where the provider sends the user's browser back to; the state in it works once",
+  request: { query: z.looseObject({ state: z.string().optional(), code: z.string().optional() }) },
+  responses: {
+    200: { description: "The account is authorized", content: page },
+    400: { description: "No authorization waits for this, or it was refused", content: page },
+    502: { description: "The provider can't be asked now: start again", content: page },
+  },
+});
+
+/** The calls of the interactive grants. */
+export function authorizeRoutes({ context, authorizations }: AdminServices): OpenAPIHono {
+  const app = createApiApp();
+  app.openapi(start, async (c) => {
+    const account = requireAccount(context.accounts, c.req.valid("param").email);
+    // Without a body there is nothing to validate, and the defaults count.
+    const { method, redirect_uri } = requestSchema.parse(c.req.valid("json") ?? {});
+    requireInteractiveGrant(account);
+    if (method === "device_code") return c.json(await startWithDeviceCode(account), 201);
+    const redirectUri = redirect_uri ?? new URL("/oauth/callback", c.req.url).href;
+    const { url, expiresAtMs } = await authorizations.startInBrowser(account, redirectUri);
+    const expires_at = new Date(expiresAtMs).toISOString();
+    return c.json(
+      { success: true as const, method, authorization_url: url, redirect_uri: redirectUri, expires_at },
+      201,
+    );
+  });
+  app.openapi(show, (c) => {
+    const { email } = requireAccount(context.accounts, c.req.valid("param").email);
+    return c.json({ success: true as const, email, ...authorizations.stateOf(email) }, 200);
+  });
+  app.openapi(callback, async (c) => {
+    // The address holds the code: no other page is to learn it.
+    c.header("referrer-policy", "no-referrer");
+    c.header(
+      "content-security-policy",
+      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    );
+    try {
+      const email = await authorizations.finish(c.req.url);
+      const text = `${email} can send now. You can close this window.`;
+      return c.html(callbackPage({ title: "Account authorized", text }), 200);
+    } catch (error) {
+      const text = callbackFailure(error);
+      const isPassing = error instanceof TokenError && error.code === "TOKEN_UNAVAILABLE";
+      return c.html(callbackPage({ title: "Not authorized", text }), isPassing ? 502 : 400);
+    }
+  });
+  return app;
+
+  async function startWithDeviceCode(account: Account) {
+    const device = await authorizations.startWithDeviceCode(account);
+    const { verificationUriComplete } = device;
+    return {
+      success: true as const,
+      method: "device_code" as const,
+      user_code: device.userCode,
+      verification_uri: device.verificationUri,
+      ...(verificationUriComplete !== undefined && { verification_uri_complete: verificationUriComplete }),
+      expires_at: new Date(device.expiresAtMs).toISOString(),
+    };
+  }
+}
+
+function requireInteractiveGrant({ email, grant }: Account): void {
+  if (grant === "refresh_token") return;
+  throw new RequestProblem(400, `"${email}" uses ${grant}, which no user authorizes`, [{
+    path: "grant",
+    message: `is ${grant}`,
+    hint: "set it to refresh_token to authorize the account as its user",
+  }]);
+}
+
+/** @throws The error itself, if it isn't one for the user. */
+function callbackFailure(error: unknown): string {
+  if (error instanceof TokenError) return `${error.message}. ${error.remedy}.`;
+  if (error instanceof RequestProblem) return `${error.message}.`;
+  throw error;
+}

@@ -1,0 +1,277 @@
+/** Every state in which a stop can come, and every way to stop: exit status, the client's last words, the provider's ledger. */
+
+import assert from "node:assert/strict";
+import type { SmtpTestClient } from "../support/smtp_client.ts";
+import { MAILBOX, Stage, type StageOptions } from "./lifecycle_stage.ts";
+
+/** Ways to stop that drain. Each resolves when the daemon has heard of it. */
+const stops: Record<string, (stage: Stage) => Promise<void>> = {
+  SIGTERM: (stage) => signal(stage, "SIGTERM"),
+  SIGINT: (stage) => signal(stage, "SIGINT"),
+};
+
+async function signal({ daemon }: Stage, name: Deno.Signal): Promise<void> {
+  daemon.signal(name);
+  await daemon.waitForLog(
+    ({ message }) => message.startsWith("Draining because of"),
+    "The begin of the drain",
+  );
+}
+
+/** What is under way, and how it is to end. */
+interface Scene {
+  readonly options?: StageOptions;
+  /** Brings it about. */
+  arrange(stage: Stage): Promise<SmtpTestClient | undefined>;
+  /** What happens once the drain has begun, and what the client reads. */
+  afterStop(stage: Stage, client: SmtpTestClient): Promise<void>;
+  readonly exitStatus: number;
+  readonly accepted: readonly string[];
+}
+
+const message = (subject: string) => `Subject: ${subject}\r\n\r\nHello\r\n`;
+const nothing = () => Promise.resolve();
+const briefly = { args: ["--shutdown-timeout", "1"] };
+
+const scenes: Record<string, Scene> = {
+  "nothing is under way": {
+    arrange: () => Promise.resolve(undefined),
+    afterStop: nothing,
+    exitStatus: 0,
+    accepted: [],
+  },
+  "a session is idle": {
+    arrange: (stage) => stage.client(),
+    afterStop: (_, client) =>
+      client.dialog`
+      S: 421 4.3.2 *
+      S: <end>
+    `,
+    exitStatus: 0,
+    accepted: [],
+  },
+  "a session is between two messages": {
+    async arrange(stage) {
+      const client = await stage.client();
+      assert.match(
+        await client.send({ from: MAILBOX, to: ["a@example.net"], data: message("one") }),
+        /^250 /,
+      );
+      return client;
+    },
+    afterStop: (_, client) =>
+      client.dialog`
+      S: 421 4.3.2 *
+      S: <end>
+    `,
+    exitStatus: 0,
+    accepted: ["one"],
+  },
+  "a transaction has no body yet": {
+    async arrange(stage) {
+      const client = await stage.client();
+      await client.command(`MAIL FROM:<${MAILBOX}>`, "250 *");
+      return client;
+    },
+    afterStop: (_, client) =>
+      client.dialog`
+      S: 421 4.3.2 *
+      S: <end>
+    `,
+    exitStatus: 0,
+    accepted: [],
+  },
+  "a body is under way": {
+    async arrange(stage) {
+      const client = await stage.clientInBody();
+      await client.write("Subject: half\r\n\r\nHello");
+      return client;
+    },
+    afterStop: (_, client) =>
+      client.dialog`
+      C: , world
+      C: .
+      S: 250 *
+      S: 421 4.3.2 *
+      S: <end>
+    `,
+    exitStatus: 0,
+    accepted: ["half"],
+  },
+  "a body is under way and never ends": {
+    options: briefly,
+    async arrange(stage) {
+      const client = await stage.clientInBody();
+      await client.write("Subject: endless\r\n\r\nHello");
+      return client;
+    },
+    afterStop: (_, client) => readTemporaryRefusal(client),
+    exitStatus: 75,
+    accepted: [],
+  },
+  "the provider keeps its final reply to itself": {
+    options: briefly,
+    async arrange(stage) {
+      stage.upstream.always("finalDot", "hang");
+      const client = await stage.clientInBody();
+      await client.write(`${message("unanswered")}.\r\n`);
+      await stage.upstream.waitFor(() => stage.upstream.passages("finalDot") > 0, "the final dot");
+      return client;
+    },
+    afterStop: (_, client) => readTemporaryRefusal(client),
+    exitStatus: 75,
+    accepted: [],
+  },
+  "the provider is slow with its final reply": {
+    async arrange(stage) {
+      const gate = Promise.withResolvers<void>();
+      gates.set(stage, gate.resolve);
+      stage.upstream.always("finalDot", { until: gate.promise });
+      const client = await stage.clientInBody();
+      await client.write(`${message("slow")}.\r\n`);
+      await stage.upstream.waitFor(() => stage.upstream.passages("finalDot") > 0, "the final dot");
+      return client;
+    },
+    async afterStop(stage, client) {
+      gates.get(stage)?.();
+      await client.dialog`
+        S: 250 *
+        S: 421 4.3.2 *
+        S: <end>
+      `;
+    },
+    exitStatus: 0,
+    accepted: ["slow"],
+  },
+  "a token is being fetched": {
+    async arrange(stage) {
+      stage.tokens.always("hang");
+      const client = await stage.client();
+      await client.writeln(`MAIL FROM:<${MAILBOX}>`);
+      await stage.tokens.waitForRequests(1);
+      return client;
+    },
+    afterStop: (_, client) => readTemporaryRefusal(client),
+    exitStatus: 0,
+    accepted: [],
+  },
+  "the provider doesn't answer the sign-in": {
+    async arrange(stage) {
+      stage.upstream.always("authResponse", "hang");
+      const client = await stage.client();
+      await client.writeln(`MAIL FROM:<${MAILBOX}>`);
+      await stage.upstream.waitFor(() => stage.upstream.passages("authResponse") > 0, "the sign-in");
+      return client;
+    },
+    afterStop: (_, client) => readTemporaryRefusal(client),
+    exitStatus: 0,
+    accepted: [],
+  },
+  "a pooled connection's QUIT is never answered": {
+    async arrange(stage) {
+      stage.upstream.always("QUIT", "hang");
+      const client = await stage.client();
+      await client.send({ from: MAILBOX, to: ["a@example.net"], data: message("pooled") });
+      return client;
+    },
+    afterStop: (_, client) => readTemporaryRefusal(client),
+    exitStatus: 0,
+    accepted: ["pooled"],
+  },
+  "a reload is under way": {
+    async arrange(stage) {
+      const client = await stage.client();
+      stage.daemon.signal("SIGHUP");
+      return client;
+    },
+    afterStop: (_, client) => readTemporaryRefusal(client),
+    exitStatus: 0,
+    accepted: [],
+  },
+};
+
+const gates = new WeakMap<Stage, () => void>();
+
+/** Whatever is said, it is 4yz, and then the connection ends: the client still has its message. */
+async function readTemporaryRefusal(client: SmtpTestClient): Promise<void> {
+  let last = "";
+  while (!last.startsWith("421")) {
+    last = (await client.expect(/^4\d\d /)).at(-1) ?? "";
+  }
+  await client.expectEnd();
+}
+
+const ignore = Deno.build.os === "windows";
+
+for (const [state, scene] of Object.entries(scenes)) {
+  for (const [name, stop] of Object.entries(stops)) {
+    Deno.test({
+      name: `${name} while ${state} exits with ${scene.exitStatus}`,
+      ignore,
+      async fn() {
+        await using stage = await Stage.set(scene.options);
+        using client = await scene.arrange(stage);
+        await stop(stage);
+        if (client) await scene.afterStop(stage, client);
+        assert.equal(await stage.exitStatus(), scene.exitStatus);
+        assert.deepEqual(stage.acceptedSubjects, scene.accepted);
+        assertStory(stage, scene.exitStatus);
+      },
+    });
+  }
+}
+
+/** The last line has each step, and names what was cut when something was. */
+function assertStory({ daemon }: Stage, exitStatus: number): void {
+  const last = daemon.log.at(-1);
+  assert.match(last?.message ?? "", /^Stopped in /);
+  assert.equal(last?.properties.exitStatus, exitStatus);
+  const steps = last.properties.steps as { name: string }[];
+  assert.deepEqual(steps.map((step) => step.name), ["listeners", "sessions", "pool", "tokens", "admin"]);
+  assert.equal((last.properties.cut as string[]).length, exitStatus === 75 ? 1 : 0);
+  assert.deepEqual(daemon.log.filter(({ level }) => level === "error" || level === "fatal"), []);
+}
+
+for (
+  const [first, second, exitStatus] of [["SIGTERM", "SIGTERM", 143], ["SIGTERM", "SIGINT", 130]] as const
+) {
+  Deno.test({
+    name:
+      `${first}, then ${second}, ends at once with ${exitStatus}, and nothing that was not accepted is acknowledged`,
+    ignore,
+    async fn() {
+      await using stage = await Stage.set();
+      using client = await scenes["a body is under way"]!.arrange(stage);
+      await signal(stage, first);
+      stage.daemon.signal(second);
+      assert.equal(await stage.exitStatus(), exitStatus);
+      await readToEnd(client!);
+      assert.doesNotMatch(client!.transcript.split("354").at(-1)!, /S: 2/);
+      assert.deepEqual(stage.acceptedSubjects, []);
+    },
+  });
+}
+
+async function readToEnd(client: SmtpTestClient): Promise<void> {
+  try {
+    while (true) await client.readLine();
+  } catch (error) {
+    assert.match(String(error), /connection is (closed|reset)/);
+  }
+}
+
+for (const delayMs of [0, 60, 120, 180, 240, 320]) {
+  Deno.test({
+    name: `SIGTERM ${delayMs} ms into the start-up ends it`,
+    ignore,
+    async fn() {
+      await using stage = await Stage.set({ waitsUntilReady: false });
+      // Not to wait for something, but to come at different points of the start-up.
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      const { code, signal } = await stage.daemon.stop();
+      // Before the program has begun, the system ends it; after that, it ends itself.
+      if (signal === null) assert.equal(code, 0);
+      else assert.deepEqual([signal, stage.daemon.log], ["SIGTERM", []]);
+    },
+  });
+}

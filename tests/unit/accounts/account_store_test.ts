@@ -1,0 +1,290 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import type { ConfigError } from "../../../src/config/config_error.ts";
+import { SecretBox } from "../../../src/accounts/secret_box.ts";
+import { accountsFolder, record } from "./store_fixture.ts";
+
+const secretBox = new SecretBox(Buffer.alloc(32, 7));
+
+Deno.test("AccountStore takes a missing file as an empty one and creates it with mode 0600", async () => {
+  await using folder = await accountsFolder();
+  const store = await folder.open();
+  assert.deepEqual(store.list(), []);
+  await store.add(record("a@example.com"));
+  assert.equal((await folder.read()).accounts.length, 1);
+  if (Deno.build.os !== "windows") assert.equal((await Deno.stat(folder.file)).mode! & 0o777, 0o600);
+});
+
+Deno.test("AccountStore finds accounts by e-mail and user name without regard to case", async () => {
+  await using folder = await accountsFolder([record("Joe@Example.com", { username: "Scanner" })]);
+  const store = await folder.open();
+  assert.equal(store.get("joe@example.COM")?.email, "Joe@Example.com");
+  assert.equal(store.byUsername("SCANNER")?.email, "Joe@Example.com");
+  assert.equal(store.byUsername("joe@example.com"), undefined);
+});
+
+Deno.test("AccountStore keeps unknown fields, order and outer form through every edit", async () => {
+  const outer = { _comment: "ours", version: 2 };
+  const accounts = [
+    record("a@example.com", { ip_address: "192.0.2.1", note: { x: 1 } }),
+    record("b@example.com"),
+  ];
+  await using folder = await accountsFolder({ ...outer, accounts });
+  const store = await folder.open();
+  await store.update("a@example.com", { scope: "mail" });
+  await store.rotateRefreshToken("b@example.com", "rotated");
+  await store.add(record("c@example.com"));
+  assert.deepEqual(await folder.read(), {
+    ...outer,
+    accounts: [
+      { ...accounts[0], scope: "mail" },
+      { ...accounts[1], refresh_token: "rotated" },
+      record("c@example.com"),
+    ],
+  });
+  assert.deepEqual(store.list().map(({ email }) => email), [
+    "a@example.com",
+    "b@example.com",
+    "c@example.com",
+  ]);
+});
+
+Deno.test("AccountStore writes an array back as an array", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  await (await folder.open()).remove("a@example.com");
+  assert.deepEqual(await folder.read(), []);
+});
+
+Deno.test("AccountStore refuses to add an account twice unless it may overwrite", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  await assert.rejects(store.add(record("A@example.com")), { code: "ACCOUNT_EXISTS" });
+  await store.add(record("A@example.com", { scope: "new" }), { overwrite: true });
+  assert.equal(store.get("a@example.com")?.scope, "new");
+  assert.equal((await folder.read()).length, 1);
+});
+
+Deno.test("AccountStore refuses edits of accounts that it does not have", async () => {
+  await using folder = await accountsFolder([]);
+  const store = await folder.open();
+  await assert.rejects(store.update("a@example.com", {}), { code: "ACCOUNT_NOT_FOUND" });
+  await assert.rejects(store.remove("a@example.com"), { code: "ACCOUNT_NOT_FOUND" });
+});
+
+Deno.test("AccountStore refuses a faulty edit and leaves file and memory as they were", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open();
+  const before = await Deno.readTextFile(folder.file);
+  await assert.rejects(store.update("a@example.com", { oauth_endpoint: "nonsense" }), { code: "CONFIG" });
+  await assert.rejects(store.update("a@example.com", { username: "B@example.com" }), /username/);
+  await assert.rejects(store.update("a@example.com", { email: "b@example.com" }), /email/);
+  assert.equal(await Deno.readTextFile(folder.file), before);
+  assert.equal(store.get("a@example.com")?.username, "a@example.com");
+});
+
+Deno.test("AccountStore moves an account to another e-mail, its encrypted secrets too", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open({ secretBox });
+  await store.convertSecrets("encrypted");
+  await store.update("a@example.com", { email: "new@example.com" });
+  assert.equal(store.get("a@example.com"), undefined);
+  assert.equal(store.get("new@example.com")?.refreshToken, "a@example.com token 0");
+  assert.equal(
+    (await folder.open({ secretBox })).get("new@example.com")?.refreshToken,
+    "a@example.com token 0",
+  );
+});
+
+Deno.test("AccountStore loses no edit of two stores on one file", async () => {
+  await using folder = await accountsFolder([]);
+  const [one, other] = await Promise.all([folder.open(), folder.open()]);
+  const edits = Array.from({ length: 20 }, (_, index) => [
+    one.add(record(`one${index}@example.com`)),
+    other.add(record(`other${index}@example.com`)),
+  ]);
+  await Promise.all(edits.flat());
+  const difference = await one.reload();
+  assert.equal(difference.added.length, 20);
+  assert.equal(one.list().length, 40);
+});
+
+Deno.test("AccountStore writes many rotations of one moment together", async () => {
+  const emails = Array.from({ length: 1000 }, (_, index) => `sender${index}@example.com`);
+  await using folder = await accountsFolder(emails.map((email) => record(email)));
+  const store = await folder.open();
+  await Promise.all(emails.map((email) => store.rotateRefreshToken(email, `${email} token 1`)));
+  assert.ok(store.list().every(({ email, refreshToken }) => refreshToken === `${email} token 1`));
+  const stored: { email: string; refresh_token: string }[] = await folder.read();
+  assert.ok(stored.every(({ email, refresh_token }) => refresh_token === `${email} token 1`));
+});
+
+Deno.test("AccountStore leaves a grant alone that was entered while a token was rotated", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  await folder.write([record("a@example.com", { refresh_token: "new grant" })]);
+  await store.rotateRefreshToken("a@example.com", "rotated", { replaces: "a@example.com token 0" });
+  assert.equal((await folder.read())[0].refresh_token, "new grant");
+  await store.reload();
+  assert.equal(store.get("a@example.com")?.refreshToken, "new grant");
+});
+
+Deno.test("AccountStore recognizes an old token that an editor wrote back", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  const old = await folder.read();
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await store.rotateRefreshToken("a@example.com", "token 2");
+  await folder.write(old);
+  await store.reload();
+  assert.equal(store.get("a@example.com")?.refreshToken, "token 2");
+  await store.rotateRefreshToken("a@example.com", "token 3");
+  assert.equal((await folder.read())[0].refresh_token, "token 3");
+});
+
+Deno.test("AccountStore does not bring a removed account back with a rotation", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  await store.remove("a@example.com");
+  await store.rotateRefreshToken("a@example.com", "rotated", { replaces: "a@example.com token 0" });
+  assert.deepEqual(await folder.read(), []);
+  assert.equal(store.get("a@example.com"), undefined);
+});
+
+Deno.test("AccountStore keeps rotated tokens in the state folder while the accounts file is read-only", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  await Deno.chmod(folder.file, 0o400);
+  const store = await folder.open();
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await store.rotateRefreshToken("a@example.com", "token 2");
+  await assert.rejects(store.add(record("c@example.com")), { code: "ACCOUNTS_NOT_WRITABLE" });
+  assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 2");
+  assert.equal((await folder.open()).get("b@example.com")?.refreshToken, "b@example.com token 0");
+  assert.equal((await Deno.stat(join(folder.folder, "state", "refresh_tokens.json"))).mode! & 0o777, 0o600);
+  assert.equal(folder.messages().filter((message) => message.includes("refresh_tokens.json")).length, 1);
+});
+
+Deno.test("AccountStore prefers a new grant in accounts.json to a rotated token of the old one", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  await Deno.chmod(folder.file, 0o400);
+  const store = await folder.open();
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await Deno.chmod(folder.file, 0o600);
+  await folder.write([record("a@example.com", { refresh_token: "new grant" })]);
+  assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "new grant");
+});
+
+Deno.test("AccountStore goes on with the state folder's token once accounts.json can be written again", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  await Deno.chmod(folder.file, 0o400);
+  await (await folder.open()).rotateRefreshToken("a@example.com", "token 1");
+  await Deno.chmod(folder.file, 0o600);
+  const store = await folder.open();
+  await store.rotateRefreshToken("a@example.com", "token 2");
+  assert.equal((await folder.read())[0].refresh_token, "token 2");
+  assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 2");
+});
+
+Deno.test("AccountStore keeps a rotated token although accounts.json is being edited into nonsense", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  await folder.write("[{");
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  assert.equal(store.get("a@example.com")?.refreshToken, "token 1");
+  await folder.write([record("a@example.com")]);
+  assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 1");
+});
+
+Deno.test("AccountStore encrypts and decrypts secrets and keeps their form at every rewrite", async () => {
+  await using folder = await accountsFolder([record("a@example.com", { client_secret: "s" })]);
+  const store = await folder.open({ secretBox });
+  assert.equal(await store.convertSecrets("encrypted"), 1);
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await store.update("a@example.com", { client_secret: "s2" });
+  await store.add(record("b@example.com"));
+  for (const { refresh_token } of await folder.read()) assert.match(refresh_token, /^enc:v1:/);
+  assert.doesNotMatch(await Deno.readTextFile(folder.file), /token [01]|"s2"/);
+  const [a] = (await folder.open({ secretBox })).list();
+  assert.equal(a?.refreshToken, "token 1");
+  assert.equal(a?.clientSecret, "s2");
+  assert.equal(await store.convertSecrets("clear"), 2);
+  assert.equal((await folder.read())[0].refresh_token, "token 1");
+});
+
+Deno.test("AccountStore encrypts a rotated token in the state folder when the original is encrypted", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  await (await folder.open({ secretBox })).convertSecrets("encrypted");
+  await Deno.chmod(folder.file, 0o400);
+  await (await folder.open({ secretBox })).rotateRefreshToken("a@example.com", "token 1");
+  assert.doesNotMatch(
+    await Deno.readTextFile(join(folder.folder, "state", "refresh_tokens.json")),
+    /token 1/,
+  );
+  assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "token 1");
+});
+
+Deno.test("AccountStore says that the key for encrypted secrets is missing", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  await (await folder.open({ secretBox })).convertSecrets("encrypted");
+  await assert.rejects(folder.open(), (error: ConfigError) => {
+    assert.deepEqual(error.findings.map(({ path }) => path), ["[0].refresh_token"]);
+    return true;
+  });
+});
+
+Deno.test("AccountStore.reload tells what was added, removed and changed", async () => {
+  await using folder = await accountsFolder(["a", "b", "c"].map((name) => record(`${name}@example.com`)));
+  const store = await folder.open();
+  await folder.write([
+    record("a@example.com"),
+    record("b@example.com", { scope: "x" }),
+    record("d@example.com"),
+  ]);
+  assert.deepEqual(await store.reload(), {
+    added: ["d@example.com"],
+    removed: ["c@example.com"],
+    changed: ["b@example.com"],
+  });
+  assert.deepEqual(await store.reload(), { added: [], removed: [], changed: [] });
+});
+
+Deno.test("AccountStore.reload keeps the old accounts when the file has a fault", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  await folder.write([record("a@example.com"), { email: "nobody" }]);
+  await assert.rejects(store.reload(), { code: "CONFIG" });
+  assert.deepEqual(store.list().map(({ email }) => email), ["a@example.com"]);
+});
+
+Deno.test("AccountStore.prepareReload changes nothing until it is applied, and can be taken back", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  await folder.write([record("b@example.com")]);
+  const prepared = await store.prepareReload();
+  assert.ok(store.get("a@example.com"));
+  prepared.apply();
+  assert.ok(store.get("b@example.com"));
+  prepared.revert();
+  assert.deepEqual(store.list().map(({ email }) => email), ["a@example.com"]);
+});
+
+Deno.test("AccountStore keeps edits and rotations that come between a reload's reading and its use", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open();
+  const { apply } = await store.prepareReload();
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await store.add(record("c@example.com"));
+  await store.remove("b@example.com");
+  apply();
+  assert.equal(store.get("a@example.com")?.refreshToken, "token 1");
+  assert.ok(store.get("c@example.com"));
+  assert.equal(store.get("b@example.com"), undefined);
+});
+
+Deno.test("AccountStore warns of a file that others may read", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  await Deno.chmod(folder.file, 0o644);
+  const [warning] = (await folder.open()).warnings;
+  assert.match(warning?.message ?? "", /0644/);
+  assert.match(warning?.hint ?? "", /chmod 0600/);
+});

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { hashPassword, isPasswordHash, verifyPassword } from "../../../src/accounts/password_hash.ts";
+
+Deno.test("verifyPassword knows the password that was hashed, and no other", async () => {
+  const hash = await hashPassword("pässword");
+  assert.match(hash, /^\$scrypt\$ln=14,r=8,p=5\$[^$]+\$[^$]+$/);
+  assert.equal(await verifyPassword("pässword", hash), true);
+  assert.equal(await verifyPassword("passwort", hash), false);
+  assert.equal(await verifyPassword("", hash), false);
+});
+
+Deno.test("hashPassword salts", async () => {
+  assert.notEqual(await hashPassword("x"), await hashPassword("x"));
+});
+
+Deno.test("verifyPassword computes the scrypt of RFC 7914, section 12", async () => {
+  const salt = btoa("SodiumChloride").replace(/=+$/, "");
+  const hash = "cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofLVQylVYT8Pz2LUlwUkKpr5" +
+    "5h6F3A1lHkDfzwF7RVdYhw";
+  assert.equal(await verifyPassword("pleaseletmein", `$scrypt$ln=14,r=8,p=1$${salt}$${hash}`), true);
+});
+
+for (
+  const hash of [
+    "",
+    "hunter2",
+    "$scrypt$ln=14,r=8,p=5$short$short",
+    `$scrypt$ln=30,r=8,p=5$${"A".repeat(22)}$${"A".repeat(43)}`,
+    `$scrypt$ln=0,r=8,p=5$${"A".repeat(22)}$${"A".repeat(43)}`,
+  ]
+) {
+  Deno.test(`isPasswordHash refuses "${hash.slice(0, 24)}"`, async () => {
+    assert.equal(isPasswordHash(hash), false);
+    await assert.rejects(verifyPassword("x", hash), TypeError);
+  });
+}
