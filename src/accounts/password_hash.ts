@@ -22,7 +22,7 @@ interface ParsedHash extends ScryptParameters {
 const ownParameters: ScryptParameters = { costLog2: 14, blockSize: 8, parallelization: 5 };
 const saltOctets = 16;
 const hashOctets = 32;
-const format =
+const pattern =
   /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 /** What a hash in a file may cost to check. */
 const mostOctets = 256 * 1024 * 1024;
@@ -31,8 +31,12 @@ const mostOctets = 256 * 1024 * 1024;
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(saltOctets);
   const hash = await derive(password, { ...ownParameters, salt, hash: new Uint8Array(hashOctets) });
-  const { costLog2, blockSize, parallelization } = ownParameters;
-  return `$scrypt$ln=${costLog2},r=${blockSize},p=${parallelization}$${encode(salt)}$${encode(hash)}`;
+  return format({ ...ownParameters, salt, hash });
+}
+
+/** A hash that no known password has, at no cost; checking against it costs as much as against any other. */
+export function unmatchableHash(): string {
+  return format({ ...ownParameters, salt: randomBytes(saltOctets), hash: randomBytes(hashOctets) });
 }
 
 /**
@@ -52,7 +56,7 @@ export function isPasswordHash(value: string): boolean {
 }
 
 function parse(text: string): ParsedHash | undefined {
-  const [, costLog2, blockSize, parallelization, salt, hash] = format.exec(text) ?? [];
+  const [, costLog2, blockSize, parallelization, salt, hash] = pattern.exec(text) ?? [];
   if (salt === undefined || hash === undefined) return undefined;
   const parsed = {
     costLog2: Number(costLog2),
@@ -83,6 +87,10 @@ function derive(password: string, parsed: ParsedHash): Promise<Buffer> {
     else resolve(hash);
   });
   return promise;
+}
+
+function format({ costLog2, blockSize, parallelization, salt, hash }: ParsedHash): string {
+  return `$scrypt$ln=${costLog2},r=${blockSize},p=${parallelization}$${encode(salt)}$${encode(hash)}`;
 }
 
 function encode(octets: Uint8Array): string {

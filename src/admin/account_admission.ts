@@ -14,7 +14,7 @@ import type { AdminContext } from "./admin_context.ts";
 import { detailsOf, RequestProblem } from "./request_problem.ts";
 
 /** What admission needs of the daemon. */
-export type AdmissionContext = Pick<AdminContext, "accounts" | "tokens" | "providers" | "now">;
+export type AdmissionContext = Pick<AdminContext, "accounts" | "tokens" | "providers" | "now" | "log">;
 
 /** An account that is now on disk. */
 export interface AdmittedAccount {
@@ -55,7 +55,10 @@ export class AccountAdmission {
       keptHash === undefined ? proven : { password_hash: keptHash, ...proven },
       { overwrite },
     );
-    return { account, isReplacement: existing !== undefined };
+    const isReplacement = existing !== undefined;
+    const what = isReplacement ? "replaced" : "added";
+    this.#context.log.info("Account {account} {what} over the API", { account: account.email, what });
+    return { account, isReplacement };
   }
 
   async #check({ verify, overwrite: _overwrite, password, ...fields }: NewAccount): Promise<AccountRecord> {

@@ -20,7 +20,7 @@ export interface InvalidAccountsOutcome {
  * @throws The signal's reason when it aborts.
  */
 export async function removeInvalidAccounts(
-  context: Pick<AdminContext, "accounts" | "tokens" | "now" | "accountsChanged">,
+  context: Pick<AdminContext, "accounts" | "tokens" | "now" | "accountsChanged" | "log">,
   signal: AbortSignal,
 ): Promise<InvalidAccountsOutcome> {
   const { accounts } = context;
@@ -35,6 +35,7 @@ export async function removeInvalidAccounts(
       const isCurrent = accounts.get(email)?.refreshToken === account.refreshToken;
       if (failure.tokenError === "invalid_grant" && isCurrent) {
         await accounts.remove(email);
+        context.log.info("Account {account} removed: its grant is invalid", { account: email });
         outcome.removed.push(email);
       } else {
         outcome.kept.push({ email, error: failure.cause, remedy: failure.remedy });

@@ -4,6 +4,7 @@ import type { Environment } from "../config/platform_places.ts";
 import { registerCheck, type ValidateAccounts } from "./check.ts";
 import type { CommandContext } from "./command_context.ts";
 import { exitStatus } from "./exit_status.ts";
+import type { CommandInput } from "./terminal_input.ts";
 import { registerStart, type RunDaemon } from "./start.ts";
 import { registerVersion } from "./version.ts";
 import { versionNumber } from "../version_number.ts";
@@ -14,6 +15,8 @@ export interface ProgramOptions {
   readonly out: (line: string) => void;
   readonly err: (line: string) => void;
   readonly isTerminal: boolean;
+  /** Default: standard input. */
+  readonly input?: CommandInput;
   /** Loads the daemon's code only when called. */
   readonly runDaemon: RunDaemon;
   /** Likewise. */

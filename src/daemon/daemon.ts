@@ -1,7 +1,7 @@
 /** The daemon, put together: what each part is given, in which order they start, and how they end. */
 
 import { AccountStore } from "../accounts/account_store.ts";
-import { hashPassword, verifyPassword } from "../accounts/password_hash.ts";
+import { unmatchableHash, verifyPassword } from "../accounts/password_hash.ts";
 import { loadSecretBox } from "../accounts/secret_box.ts";
 import type { DaemonStatus } from "../admin/admin_context.ts";
 import { type AdminServer, startAdminServer } from "../admin/admin_server.ts";
@@ -63,14 +63,12 @@ export class Daemon {
       secretBox: await loadSecretBox({ env: (name) => env[name] }),
       log: log.logger.getChild("accounts"),
     });
-    const decoyHash = await hashPassword(crypto.randomUUID());
-    return new Daemon(options, store, decoyHash);
+    return new Daemon(options, store);
   }
 
   private constructor(
     { settings, log, lifecycle, env }: DaemonOptions,
     store: AccountStore,
-    decoyHash: string,
   ) {
     this.settings = settings;
     this.log = log;
@@ -90,9 +88,15 @@ export class Daemon {
       deadlines: this.deadlines,
       now,
       clientName: settings.submission.hostname,
+      log: log.logger.getChild("upstream"),
       onOutcome: (outcome) => this.metrics.dialEnded(outcome),
     });
-    this.pools = new UpstreamPools({ dialer: this.dialer, log: log.logger.getChild("upstream"), now });
+    this.pools = new UpstreamPools({
+      dialer: this.dialer,
+      log: log.logger.getChild("upstream"),
+      now,
+      onThrottle: () => this.metrics.throttled(),
+    });
     this.transactions = new TransactionLog({ log: log.logger.getChild("relay"), metrics: this.metrics, now });
     const relay = new Relay({
       pools: this.pools,
@@ -105,7 +109,7 @@ export class Daemon {
     const authenticator = new Authenticator({
       accountOf: (username) => store.byUsername(username),
       verifyPassword,
-      decoyHash,
+      decoyHash: unmatchableHash(),
     });
     this.submission = new SubmissionServer({
       settings: settings.submission,
@@ -141,9 +145,13 @@ export class Daemon {
   /** Makes the account store's present state live. */
   accountsChanged(authorities?: Authorities): void {
     this.tokens.replace(this.store.list(), { tokenTimeoutMs: this.settings.tokenTimeoutMs });
-    const { removed, changed } = this.mailboxes.refresh(authorities);
+    const { removed, changed, renewed } = this.mailboxes.refresh(authorities);
     for (const email of removed) this.pools.remove(email);
     for (const mailbox of changed) this.pools.replace(mailbox);
+    for (const mailbox of renewed) {
+      // A refused sign-in makes an account wait; with a new grant there is nothing to wait for.
+      if (this.pools.get(mailbox.email)?.state.backoff) this.pools.replace(mailbox);
+    }
   }
 
   reload: (reason: string) => Promise<ReloadOutcome> = () => {

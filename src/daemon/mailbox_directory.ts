@@ -22,6 +22,15 @@ export async function readAuthorities(providers: Iterable<ProviderSettings>): Pr
   return new Map(texts);
 }
 
+/** What became of mailboxes that were in use. */
+export interface MailboxChanges {
+  readonly removed: readonly string[];
+  /** Other credentials, limits or end points. */
+  readonly changed: readonly Mailbox[];
+  /** The same but for its refresh token. */
+  readonly renewed: readonly Mailbox[];
+}
+
 /** Looks mailboxes up; each account keeps its mailbox for as long as it stays the same. */
 export class MailboxDirectory implements Mailboxes {
   readonly #store: AccountStore;
@@ -39,22 +48,24 @@ export class MailboxDirectory implements Mailboxes {
     return this.#providers;
   }
 
-  /** Takes over the store's accounts. @returns the mailboxes that are gone, and those that are not what they were. */
-  refresh(authorities: Authorities = this.#authorities): { removed: string[]; changed: Mailbox[] } {
+  /** Takes over the store's accounts. */
+  refresh(authorities: Authorities = this.#authorities): MailboxChanges {
     const hasNewAuthorities = JSON.stringify([...authorities]) !== JSON.stringify([...this.#authorities]);
     this.#authorities = authorities;
     this.#providers = [...new Set(this.#store.list().map(({ provider }) => provider))];
     const removed: string[] = [];
     const changed: Mailbox[] = [];
+    const renewed: Mailbox[] = [];
     for (const [email, { account }] of [...this.#mailboxes]) {
       const current = this.#store.get(email);
       if (current === account && !hasNewAuthorities) continue;
       this.#mailboxes.delete(email);
       if (!current) removed.push(account.email);
-      // A rotated refresh token is the token manager's affair; the connections stay.
       else if (hasNewAuthorities || !isSameUpstream(account, current)) changed.push(this.get(email)!);
+      // A new refresh token is the token manager's affair; the connections stay.
+      else renewed.push(this.get(email)!);
     }
-    return { removed, changed };
+    return { removed, changed, renewed };
   }
 
   get(email: string): Mailbox | undefined {

@@ -48,7 +48,7 @@ export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOpt
   });
   try {
     await using sandbox = await withSandbox(start, { env, out });
-    return await run(sandbox, { log, lifecycle, env, reload });
+    return await run(sandbox, { log, lifecycle, reload });
   } catch (error) {
     if (!(error instanceof ConfigError)) {
       logger.fatal("Cannot start: {error}", { error: describeStartFailure(error) });
@@ -62,11 +62,11 @@ export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOpt
 interface Life {
   readonly log: Log;
   readonly lifecycle: Lifecycle;
-  readonly env: RunDaemonOptions["env"];
   readonly reload: { request: (reason: string) => void };
 }
 
-async function run(sandbox: SandboxStart, { log, lifecycle, env, reload }: Life): Promise<number> {
+async function run(sandbox: SandboxStart, { log, lifecycle, reload }: Life): Promise<number> {
+  const { env } = sandbox;
   const logger = log.logger.getChild("lifecycle");
   const now = () => performance.now();
   const load = () => loadSettings({ options: sandbox.start, env });

@@ -6,6 +6,8 @@ import type { StartSettings } from "../config/start_setting.ts";
 /** What the daemon is started with, sandbox or not. */
 export interface SandboxStart extends AsyncDisposable {
   readonly start: StartSettings;
+  /** The environment, with a state folder of the sandbox's own. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Prints how to send a message, once the listener is known. */
   announce(listener: Endpoint | undefined): void;
 }
@@ -21,7 +23,7 @@ export async function withSandbox(
   { env, out }: WithSandboxOptions,
 ): Promise<SandboxStart> {
   const isWanted = start.sandbox ?? /^(1|true|yes|on)$/i.test(env["XOAUTH2_SANDBOX"] ?? "");
-  if (!isWanted) return { start, announce: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
+  if (!isWanted) return { start, env, announce: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
   const { startSandbox } = await import("../sandbox/sandbox.ts");
   const { createProxyFiles } = await import("../sandbox/proxy_files.ts");
   const { hashPassword } = await import("../accounts/password_hash.ts");
@@ -38,6 +40,7 @@ export async function withSandbox(
   const { email, password } = sandbox.account;
   return {
     start: { ...start, config, accounts },
+    env: { ...env, STATE_DIRECTORY: directory },
     announce(listener) {
       if (!listener) return;
       const { hostname, port } = listener;

@@ -26,7 +26,16 @@ export function logFormatter({ format, isTerminal, addressDigest }: LogFormatOpt
 }
 
 function jsonFormatter(): TextFormatter {
-  return getJsonLinesFormatter({ properties: "flatten", categorySeparator: (category) => area(category) });
+  const format = getJsonLinesFormatter({
+    properties: "flatten",
+    categorySeparator: (category) => area(category),
+  });
+  return (record) => format({ ...record, message: [bareMessage(record)] });
+}
+
+/** The message with its values in place, texts without the quotes that JSON would have to escape. */
+function bareMessage({ message }: LogRecord): string {
+  return message.map((part) => typeof part === "string" ? part : formatValue(part)).join("");
 }
 
 function plainFormatter(): TextFormatter {

@@ -13,22 +13,36 @@ import {
   type UpgradableStream,
 } from "./byte_stream.ts";
 
+/** What a `node:net` socket reads with; Deno's has these methods, as Node's does, and neither publishes them. */
+interface ReadHandle {
+  readStart(): void;
+  readStop(): void;
+}
+
 /** Wraps a connected socket (plain, or a TLSSocket after its handshake) and owns it from then on. */
 export class NodeStream implements ByteStream {
   readonly remoteAddress: string;
   readonly localAddress: string;
   readonly isSecure: boolean;
   protected readonly socket: Socket;
+  /**
+   * Under TLS, what reads the octets that carry it, while somebody waits for them and no longer: Deno (2.9.6) goes on
+   * reading for a TLSSocket that nobody reads from, into memory without bound.
+   */
+  readonly #below: ReadHandle | undefined;
   #closed = false;
   #ended = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, addresses?: { remoteAddress: string; localAddress: string }) {
+  /** @param below Under TLS: the socket that carries it. */
+  constructor(socket: Socket, below: Socket = socket) {
     this.socket = socket;
     this.isSecure = socket instanceof TLSSocket;
-    this.remoteAddress = addresses?.remoteAddress ?? plainAddress(socket.remoteAddress ?? "");
-    this.localAddress = addresses?.localAddress ?? plainAddress(socket.localAddress ?? "");
+    this.remoteAddress = plainAddress(below.remoteAddress ?? "");
+    this.localAddress = plainAddress(below.localAddress ?? "");
+    this.#below = this.isSecure ? (below as { _handle?: ReadHandle })._handle : undefined;
+    this.#below?.readStop();
     socket.setNoDelay(true);
     socket.on("readable", this.#onReadable);
     socket.on("end", this.#onEnd);
@@ -46,9 +60,7 @@ export class NodeStream implements ByteStream {
       }
       if (this.#failure) throw new StreamBrokenError(this.#failure.message, { cause: this.#failure });
       if (this.#ended) return null;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#untilReadable();
     }
   }
 
@@ -90,6 +102,15 @@ export class NodeStream implements ByteStream {
     this.socket.off("end", this.#onEnd);
     this.socket.off("error", this.#onError);
     this.socket.off("close", this.#onEnd);
+  }
+
+  async #untilReadable(): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#below?.readStart();
+    await woken;
+    if (!this.#closed) this.#below?.readStop();
   }
 
   #take(limit: number): Uint8Array | null {
@@ -134,9 +155,9 @@ export class StarttlsStream extends NodeStream implements UpgradableStream {
   }
 
   startTls(): Promise<ByteStream> {
-    const { remoteAddress, localAddress } = this;
+    const below = this.socket;
     this.release();
-    const tls = new TLSSocket(this.socket, { isServer: true, secureContext: this.#secureContext() });
+    const tls = new TLSSocket(below, { isServer: true, secureContext: this.#secureContext() });
     this.#upgrading = tls;
     return new Promise((resolve, reject) => {
       const settle = (error?: Error) => {
@@ -144,7 +165,7 @@ export class StarttlsStream extends NodeStream implements UpgradableStream {
         tls.off("secure", onSecure);
         tls.off("error", settle);
         tls.off("close", onClose);
-        if (!error) return resolve(new NodeStream(tls, { remoteAddress, localAddress }));
+        if (!error) return resolve(new NodeStream(tls, below));
         tls.on("error", () => {}); // A second error of the same broken handshake has nobody to tell.
         tls.destroy();
         reject(new StreamBrokenError(error.message, { cause: error }));

@@ -8,7 +8,9 @@ import {
   ConsecutiveBreaker,
   handleWhen,
 } from "cockatiel";
+import type { Logger } from "@logtape/logtape";
 import type { ProviderSettings } from "../config/settings.ts";
+import { abortable } from "../oauth/abortable.ts";
 import type { Deadlines } from "../transport/deadlines.ts";
 import type { ReplyTimeouts, UpstreamConnection } from "./connection.ts";
 import { diagnose } from "./diagnosis.ts";
@@ -25,12 +27,15 @@ export interface DialerOptions {
   readonly replyTimeouts?: ReplyTimeouts;
   /** Told how each attempt ended, for metrics. */
   readonly onOutcome?: (outcome: "connected" | DialPhase) => void;
+  /** Hears of circuits that open and close, and of tokens that were refused and fetched anew. */
+  readonly log?: Logger;
 }
 
 /** Shared by all pools, since accounts share hosts. */
 export class Dialer {
   readonly #options: DialerOptions;
-  readonly #breakers = new Map<string, CircuitBreakerPolicy>();
+  /** By end point and settings, since accounts may override these. */
+  readonly #breakers = new Map<string, { readonly host: string; readonly policy: CircuitBreakerPolicy }>();
   /** Service extensions by end point, as last seen after sign-in. */
   readonly #extensions = new Map<string, readonly string[]>();
 
@@ -38,11 +43,10 @@ export class Dialer {
     this.#options = options;
   }
 
-  /** End points whose circuit is open, for status. */
+  /** End points whose circuit is open, or being tried again, for status. */
   get openCircuits(): string[] {
-    return [...this.#breakers].filter(([, breaker]) => breaker.state === CircuitState.Open).map(([host]) =>
-      host
-    );
+    const open = [...this.#breakers.values()].filter(({ policy }) => policy.state !== CircuitState.Closed);
+    return [...new Set(open.map(({ host }) => host))];
   }
 
   /** What the provider offers, as last seen, else as its preset says; `undefined` when nobody knows. */
@@ -66,6 +70,10 @@ export class Dialer {
       return await this.#connect(mailbox, token, { signal, onPhase });
     } catch (error) {
       if (!isTokenRefused(error)) throw error;
+      this.#options.log?.info("Access token of {account} was refused, fetching another: {error}", {
+        account: mailbox.email,
+        error: error instanceof Error ? error.message : error,
+      });
       mailbox.tokens.invalidate(token);
       return await this.#connect(mailbox, await mailbox.tokens.get(signal), { signal, onPhase });
     }
@@ -77,7 +85,7 @@ export class Dialer {
     { signal, onPhase }: { signal: AbortSignal; onPhase: ((phase: DialPhase) => void) | undefined },
   ): Promise<UpstreamConnection> {
     const { provider, caCerts, saslUser } = mailbox;
-    const { onOutcome, ...options } = this.#options;
+    const { onOutcome, log: _, ...options } = this.#options;
     const target = { endpoint: provider.smtpEndpoint, security: provider.smtpSecurity, caCerts };
     const attempt = () =>
       dial(target, {
@@ -87,7 +95,9 @@ export class Dialer {
         ...(onPhase && { onPhase }),
       });
     try {
-      const connection = await (this.#breaker(provider)?.execute(attempt) ?? attempt());
+      const breaker = this.#breaker(provider);
+      // The breaker knows no signal while it lets others wait for its trial.
+      const connection = await (breaker ? abortable(breaker.execute(attempt), signal) : attempt());
       this.#extensions.set(hostOf(provider), connection.extensions.keywords);
       onOutcome?.("connected");
       return connection;
@@ -102,15 +112,33 @@ export class Dialer {
     const { enabled, failureThreshold, recoveryTimeoutMs } = provider.circuitBreaker;
     if (!enabled) return undefined;
     const host = hostOf(provider);
-    let breaker = this.#breakers.get(host);
-    if (!breaker) {
-      breaker = circuitBreaker(handleWhen(isHostFailure), {
-        halfOpenAfter: recoveryTimeoutMs,
-        breaker: new ConsecutiveBreaker(failureThreshold),
-      });
-      this.#breakers.set(host, breaker);
-    }
-    return breaker;
+    const key = `${host} ${failureThreshold} ${recoveryTimeoutMs}`;
+    const known = this.#breakers.get(key);
+    if (known) return known.policy;
+    const policy: CircuitBreakerPolicy = circuitBreaker(
+      // A trial that was cancelled has shown nothing, and must not close the circuit.
+      handleWhen((error) =>
+        isHostFailure(error) || (policy.state === CircuitState.HalfOpen && !isSignOfLife(error))
+      ),
+      { halfOpenAfter: recoveryTimeoutMs, breaker: new ConsecutiveBreaker(failureThreshold) },
+    );
+    this.#breakers.set(key, { host, policy });
+    this.#logChanges(host, { policy, recoveryTimeoutMs });
+    return policy;
+  }
+
+  #logChanges(
+    host: string,
+    { policy, recoveryTimeoutMs }: { policy: CircuitBreakerPolicy; recoveryTimeoutMs: number },
+  ): void {
+    const { log } = this.#options;
+    policy.onBreak(() =>
+      log?.warn("Circuit of {host} is open: it kept failing, next try in {seconds} s", {
+        host,
+        seconds: Math.ceil(recoveryTimeoutMs / 1000),
+      })
+    );
+    policy.onReset(() => log?.info("Circuit of {host} is closed: it can be reached again", { host }));
   }
 }
 
@@ -118,9 +146,14 @@ function hostOf({ smtpEndpoint: { hostname, port } }: ProviderSettings): string 
   return `${hostname}:${port}`;
 }
 
-/** What speaks against the host, not against one account: no connection, no TLS, no greeting. A reply is a sign of life. */
+/** What speaks against the host, not against one account: no connection, no TLS, no greeting. */
 function isHostFailure(error: unknown): boolean {
   return error instanceof DialError && error.phase !== "auth" && error.reply === undefined;
+}
+
+/** A host that answers lives, whatever it says. */
+function isSignOfLife(error: unknown): boolean {
+  return error instanceof DialError && !isHostFailure(error);
 }
 
 function isTokenRefused(error: unknown): boolean {

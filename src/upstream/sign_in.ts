@@ -37,15 +37,15 @@ export async function signIn(connection: UpstreamConnection, { user, accessToken
   if (prompt.code !== 334) throw new DialError("auth", prompt.text(), { reply: prompt });
   let reply = await send(connection, response);
   if (reply.code === 235) return;
-  let challengeStatus: string | undefined;
+  let challenge: Challenge | undefined;
   if (reply.code === 334) {
-    challengeStatus = readChallengeStatus(reply);
+    challenge = readChallenge(reply, accessToken);
     reply = await send(connection, isBearer ? OAUTHBEARER_ERROR_RESPONSE : XOAUTH2_ERROR_RESPONSE);
   }
-  const status = challengeStatus === undefined ? "" : ` (challenge status ${challengeStatus})`;
-  throw new DialError("auth", `${reply.text()}${status}`, {
+  const said = challenge === undefined ? "" : ` (challenge: ${challenge.text})`;
+  throw new DialError("auth", `${reply.text()}${said}`, {
     reply,
-    ...(challengeStatus !== undefined && { challengeStatus }),
+    ...(challenge && { challengeStatus: challenge.status }),
   });
 }
 
@@ -59,16 +59,40 @@ async function send(connection: UpstreamConnection, line: string): Promise<Reply
   return await connection.readReply("AUTH");
 }
 
-/** `status` of the challenge's JSON, and nothing else of it: what a server puts there is not ours to repeat. */
-function readChallengeStatus(reply: Reply): string {
-  const octets = decodeBase64(reply.lines[0]?.trim() ?? "");
-  if (octets === undefined) return "unreadable";
+/** The error challenge of XOAUTH2 (Google) and OAUTHBEARER (RFC 7628 §3.2.2), decoded. */
+interface Challenge {
+  readonly status: string;
+  /** All that was understood of it. */
+  readonly text: string;
+}
+
+const CHALLENGE_MEMBERS = ["status", "schemes", "scope"] as const;
+
+function readChallenge(reply: Reply, accessToken: string): Challenge {
+  const members = parseObject(reply.lines[0]?.trim() ?? "");
+  if (members === undefined) return { status: "unreadable", text: "unreadable" };
+  const known = CHALLENGE_MEMBERS.flatMap((name) => {
+    const value = members[name];
+    if (typeof value !== "string" && typeof value !== "number") return [];
+    return [[name, printable(String(value), accessToken)] as const];
+  });
+  const status = known.find(([name]) => name === "status")?.[1] ?? "absent";
+  return { status, text: known.map((member) => member.join(" ")).join(", ") || "empty" };
+}
+
+function parseObject(base64: string): Readonly<Record<string, unknown>> | undefined {
+  const octets = decodeBase64(base64);
+  if (octets === undefined) return undefined;
   try {
-    const challenge: unknown = JSON.parse(new TextDecoder().decode(octets));
-    const status = (challenge as { status?: unknown } | null)?.status;
-    return typeof status === "string" || typeof status === "number" ? String(status).slice(0, 40) : "absent";
+    const value: unknown = JSON.parse(new TextDecoder().decode(octets));
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return "unreadable";
+    return undefined;
   }
+}
+
+/** For the log: short, on one line, and never the token, in case that a server sends it back. */
+function printable(value: string, accessToken: string): string {
+  return value.replaceAll(accessToken, "…").replace(/[^\x20-\x7e…]/g, "?").slice(0, 80);
 }

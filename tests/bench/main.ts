@@ -29,6 +29,7 @@ const ROWS: readonly Row[] = [
   shutdownRow,
 ];
 const ALL = "all";
+const EXIT_INTERRUPTED = 130;
 const INTERRUPTIONS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM"];
@@ -41,10 +42,16 @@ interface Options {
   readonly json: boolean;
 }
 
+interface RunOptions extends Options {
+  readonly interrupted: AbortSignal;
+}
+
 /** @returns The exit status: 0 when every target was reached, 1 when one was missed. */
-async function run(names: readonly string[], { rounds, seconds, json }: Options): Promise<number> {
+async function run(
+  names: readonly string[],
+  { interrupted, rounds, seconds, json }: RunOptions,
+): Promise<number> {
   if (!await ProxyProcess.exists()) throw new Error("Cannot measure: src/main.ts is missing");
-  const interrupted = abortOnInterruption();
   const machine = await describeMachine();
   const rows = names.includes(ALL) ? ROWS : ROWS.filter((row) => names.includes(row.name));
   const figures: Figure[] = [];
@@ -62,12 +69,16 @@ async function run(names: readonly string[], { rounds, seconds, json }: Options)
 }
 
 /** Interrupted, the bench kills its processes and removes its folder before it ends. */
-function abortOnInterruption(): AbortSignal {
+async function runUntilInterrupted(names: readonly string[], options: Options): Promise<number> {
   const controller = new AbortController();
-  for (const name of INTERRUPTIONS) {
-    Deno.addSignalListener(name, () => controller.abort(new Error(`Interrupted by ${name}`)));
+  for (const name of INTERRUPTIONS) Deno.addSignalListener(name, () => controller.abort());
+  try {
+    return await run(names, { ...options, interrupted: controller.signal });
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    print(Deno.stderr, "Interrupted\n");
+    return EXIT_INTERRUPTED;
   }
-  return controller.signal;
 }
 
 function parsePositive(text: string): number {
@@ -96,7 +107,7 @@ if (import.meta.main) {
     .action(async (names: readonly string[], options: Options) => {
       const unknown = names.filter((name) => name !== ALL && !ROWS.some((row) => row.name === name));
       if (unknown.length > 0) program.error(`unknown row: ${unknown.join(", ")}`);
-      Deno.exit(await run(names, options));
+      Deno.exit(await runUntilInterrupted(names, options));
     });
   await program.parseAsync(Deno.args, { from: "user" });
 }

@@ -29,9 +29,7 @@ export class WindowsLab implements AsyncDisposable {
 
   /** Starts `deno.exe` in a console of its own. */
   start(args: readonly string[]): ChildProcess {
-    // `timeout` ends the whole group, which a kill of the script alone would not.
-    const command = ["timeout", "--signal=KILL", "90", script, "run", this.work, ...args] as const;
-    this.#process = ChildProcess.spawn({ command });
+    this.#process = ChildProcess.spawn({ command: [script, "run", this.work, ...args] });
     return this.#process;
   }
 

@@ -27,9 +27,10 @@ wine_environment=(
   'DENO_DIR=C:\deno' DENO_NO_UPDATE_CHECK=1
 )
 
-# Runs a command in the tree. Mounts end with it.
+# Runs a command in the tree, in this process's place. Its mounts end with it, and so do its processes: a Wine server that
+# lived on would show the next run this run's folder.
 inside() {
-  unshare --mount --propagation private sh -c '
+  exec unshare --mount --propagation private --pid --fork --kill-child sh -c '
     tree=$1 work=$2 repository=$3 cache=$4
     shift 4
     mount -t proc proc "$tree/proc"
@@ -53,8 +54,8 @@ install_tree() {
   cp /etc/resolv.conf "$TREE/etc/"
   cp /etc/apt/apt.conf.d/* "$TREE/etc/apt/apt.conf.d/"
   cp -r /etc/ssl/certs "$TREE/etc/ssl/"
-  inside PATH="$PATH" DEBIAN_FRONTEND=noninteractive sh -c '
-    apt-get update && apt-get install -y -q --no-install-recommends wine wine64'
+  (inside PATH="$PATH" DEBIAN_FRONTEND=noninteractive sh -c '
+    apt-get update && apt-get install -y -q --no-install-recommends wine wine64')
 }
 
 install_deno() {
@@ -82,7 +83,7 @@ setup)
   mkdir -p "$TREE/lab"
   [ -f "$TREE/lab/deno.exe" ] || install_deno >"$LAB/deno.log" 2>&1 || unavailable "no deno.exe: see $LAB/deno.log"
   build_console || unavailable "the console's helper was not built"
-  inside "${wine_environment[@]}" wine wineboot -i >/dev/null 2>&1
+  (inside "${wine_environment[@]}" wine wineboot -i) >/dev/null 2>&1
   inside "${wine_environment[@]}" wine /lab/deno.exe --version
   ;;
 check)
@@ -95,15 +96,10 @@ run)
   shift 2
   exec 9>"$LAB/lock"
   flock 9
-  # A Wine server that is left from another run sees that run's folder. `script` makes the terminal that Wine needs for a
-  # console, and exits as the command does.
+  # `script` makes the terminal that Wine needs for a console, and exits as the command does.
   inside "${wine_environment[@]}" sh -c '
-    wineserver -k && wineserver -w
     cd /lab/prefix/drive_c/work
-    script -qec "wine /lab/console.exe \"Z:\\lab\\deno.exe $*\"" /dev/null
-    status=$?
-    wineserver -k && wineserver -w
-    exit "$status"' sh "$@" </dev/null 9>&-
+    exec script -qec "wine /lab/console.exe \"Z:\\lab\\deno.exe $*\"" /dev/null' sh "$@" </dev/null
   ;;
 *)
   sed -n '2,13p' "$0"

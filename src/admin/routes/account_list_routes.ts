@@ -118,6 +118,7 @@ export function accountListRoutes({ context, admission, closing }: AdminServices
     } finally {
       accountsChanged();
     }
+    context.log.info("All accounts removed over the API: {count}", { count: emails.length });
     return c.json({ success: true as const, removed: emails.length }, 200);
   });
   return app;

@@ -69,11 +69,16 @@ export function accountRoutes({ context }: AdminServices): OpenAPIHono {
     const patch = await patchOf(c.req.valid("json"));
     const account = await editLive(context, () => context.accounts.update(email, patch));
     const token = context.tokens.find(account.email)?.state;
+    context.log.info("Account {account} changed over the API: {fields}", {
+      account: email,
+      fields: Object.keys(patch).join(", "),
+    });
     return c.json({ success: true as const, account: accountView(account, token) }, 200);
   });
   app.openapi(remove, async (c) => {
     const { email } = requireAccount(context.accounts, c.req.valid("param").email);
     await editLive(context, () => context.accounts.remove(email));
+    context.log.info("Account {account} removed over the API", { account: email });
     return c.json({ success: true as const, email }, 200);
   });
   return app;

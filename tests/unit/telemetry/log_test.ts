@@ -45,7 +45,7 @@ Deno.test("openLog writes one JSON object a line with properties at its top", as
   assert.match(timestamp, /^\d{4}-\d\d-\d\dT.*Z$/);
   assert.deepEqual(event, {
     level: "INFO",
-    message: 'Relayed for "a@example.com"',
+    message: "Relayed for a@example.com",
     logger: "session",
     session: "s1",
     account: "a@example.com",

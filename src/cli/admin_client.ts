@@ -1,0 +1,142 @@
+/** Speaks to a running daemon over its admin API. */
+
+import { findAdminToken } from "../admin/admin_token.ts";
+import type { Environment } from "../config/platform_places.ts";
+import type { Settings } from "../config/settings.ts";
+import { withTimeout } from "../oauth/with_timeout.ts";
+import { CommandFailure } from "./command_failure.ts";
+
+/** Which daemon. */
+export interface AdminClientOptions {
+  readonly settings: Pick<Settings, "admin" | "stateDirectory">;
+  readonly env: Environment;
+  /** Default: where the daemon itself looks. */
+  readonly tokenFile?: string | undefined;
+}
+
+/** An answer of the API. */
+export interface AdminAnswer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** Nothing answers at the daemon's address. */
+export class NoDaemonError extends CommandFailure {
+  constructor(url: string, options: ErrorOptions) {
+    super(
+      `No daemon answers at ${url}: is it running, and are --admin-host and --admin-port those it was started with?`,
+      undefined,
+      options,
+    );
+  }
+}
+
+const requestTimeoutMs = 15_000;
+
+/** One daemon's API. */
+export class AdminClient {
+  /** Base URL. */
+  readonly url: string;
+  readonly #options: AdminClientOptions;
+
+  constructor(options: AdminClientOptions) {
+    this.#options = options;
+    this.url = baseUrl(options.settings.admin);
+  }
+
+  /**
+   * Makes one call.
+   *
+   * @throws {NoDaemonError} If nothing answers.
+   * @throws {CommandFailure} If there is no token, it is refused, or what answers is no daemon.
+   */
+  async call(
+    method: "GET" | "POST",
+    path: string,
+    { timeoutMs = requestTimeoutMs }: { readonly timeoutMs?: number } = {},
+  ): Promise<AdminAnswer> {
+    const token = await this.#token();
+    const answer = await this.#fetch(path, {
+      method,
+      headers: { authorization: `Bearer ${token.value}` },
+    }, timeoutMs);
+    if (answer.status === 401) {
+      throw new CommandFailure(
+        `The daemon at ${this.url} refuses the admin token in ${token.place}: give --token-file or XOAUTH2_ADMIN_TOKEN`,
+      );
+    }
+    return answer;
+  }
+
+  /**
+   * Whether a daemon answers; no token is needed for that.
+   *
+   * @throws {CommandFailure} If something else answers.
+   */
+  async isUp(): Promise<boolean> {
+    try {
+      const { body } = await this.#fetch("/health", {}, requestTimeoutMs);
+      if (body["service"] === "xoauth2-proxy-admin") return true;
+      throw this.#stranger();
+    } catch (error) {
+      if (error instanceof NoDaemonError) return false;
+      throw error;
+    }
+  }
+
+  async #fetch(path: string, init: RequestInit, timeoutMs: number): Promise<AdminAnswer> {
+    const never = new AbortController().signal;
+    const { status, text } = await withTimeout(
+      (signal) => this.#exchange(path, { ...init, signal }),
+      { signal: never, timeoutMs },
+    );
+    try {
+      return { status, body: JSON.parse(text) };
+    } catch (error) {
+      if (error instanceof SyntaxError) throw this.#stranger();
+      throw error;
+    }
+  }
+
+  async #exchange(path: string, init: RequestInit): Promise<{ status: number; text: string }> {
+    try {
+      const answer = await fetch(`${this.url}${path}`, init);
+      return { status: answer.status, text: await answer.text() };
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "TimeoutError") {
+        throw new CommandFailure(`The daemon at ${this.url} did not answer in time`, undefined, { cause: error });
+      }
+      if (error instanceof TypeError) throw new NoDaemonError(this.url, { cause: error });
+      throw error;
+    }
+  }
+
+  async #token() {
+    const { settings, env, tokenFile } = this.#options;
+    const token = await findAdminToken({
+      settings: tokenFile === undefined ? settings.admin : { tokenFile },
+      env,
+      stateDirectory: settings.stateDirectory,
+    });
+    if (token) return token;
+    if (!await this.isUp()) throw new NoDaemonError(this.url, {});
+    throw new CommandFailure(
+      `There is no admin token in ${settings.stateDirectory}: run this as the daemon's user, or give --token-file (the daemon's log names the file)`,
+    );
+  }
+
+  #stranger(): CommandFailure {
+    return new CommandFailure(`Something else than this program answers at ${this.url}: see --admin-port`);
+  }
+}
+
+/** The text of an answer's error. */
+export function errorOf({ status, body }: AdminAnswer): string {
+  return typeof body["error"] === "string" ? body["error"] : `The daemon answered ${status}`;
+}
+
+/** A daemon that listens everywhere is asked on this machine. */
+function baseUrl({ hostname, port }: Settings["admin"]): string {
+  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

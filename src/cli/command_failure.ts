@@ -1,0 +1,60 @@
+import { ConfigError, type Finding } from "../config/config_error.ts";
+import type { CommandContext } from "./command_context.ts";
+import { exitStatus } from "./exit_status.ts";
+import { styled } from "./styled.ts";
+
+/** A command that could not do its work. The message says why and what to do. */
+export class CommandFailure extends Error {
+  override readonly name = "CommandFailure";
+
+  constructor(message: string, readonly status: number = exitStatus.failure, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** How a command answers. */
+export interface OutputOptions {
+  /** One JSON object on standard output in place of text. */
+  readonly json?: boolean | undefined;
+}
+
+/**
+ * Runs a command's work. What an operator can mend is told in a line or two, without a stack; the rest is thrown on.
+ */
+export async function runCommand(
+  work: () => Promise<void>,
+  { context, json }: OutputOptions & { readonly context: CommandContext },
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const { status, message, findings } = describe(error);
+    context.finish(status);
+    if (json) return context.out(JSON.stringify({ success: false, error: message, details: findings }));
+    context.err(`${styled("error:", "red", context.isTerminal)} ${message}`);
+    for (const { file, path, message: what, hint } of findings) {
+      context.err(`  ${[file, path].filter((part) => part !== "").join(": ")}: ${what}`);
+      if (hint !== "") context.err(`    hint: ${hint}`);
+    }
+  }
+}
+
+function describe(error: unknown): { status: number; message: string; findings: readonly Finding[] } {
+  if (error instanceof CommandFailure) {
+    return { status: error.status, message: error.message, findings: [] };
+  }
+  if (error instanceof ConfigError) {
+    const message = "The configuration can't be used (see xoauth2-proxy check)";
+    return { status: exitStatus.config, message, findings: error.findings };
+  }
+  if (error instanceof Error && isExpected(error)) {
+    return { status: exitStatus.failure, message: error.message, findings: [] };
+  }
+  throw error;
+}
+
+/** Errors of our own classes tell the operator what to do; those of the system tell what is in the way. */
+function isExpected(error: Error): boolean {
+  return error.name === "AccountStoreError" || error.name === "TokenError" ||
+    error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied;
+}

@@ -1,0 +1,25 @@
+import { ConfigError } from "../config/config_error.ts";
+import type { Environment } from "../config/platform_places.ts";
+import type { Settings } from "../config/settings.ts";
+import type { AccountsReport } from "./check.ts";
+import { openStore } from "./local_services.ts";
+
+/** Reads the accounts file that settings name, and changes nothing. */
+export async function validateAccounts(settings: Settings, env: Environment): Promise<AccountsReport> {
+  try {
+    const store = await openStore({ settings, env });
+    return { accounts: store.list().length, faults: [], warnings: store.warnings };
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return { accounts: 0, faults: error.findings, warnings: error.warnings };
+    }
+    if (!(error instanceof Error)) throw error;
+    const finding = {
+      file: settings.accountsFile,
+      path: "",
+      message: `can't be used: ${error.message}`,
+      hint: "let the user that the daemon runs as read it, and give the accounts key if it is encrypted",
+    };
+    return { accounts: 0, faults: [finding], warnings: [] };
+  }
+}
