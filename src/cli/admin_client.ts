@@ -25,7 +25,6 @@ export class NoDaemonError extends CommandFailure {
   constructor(url: string, options: ErrorOptions) {
     super(
       `No daemon answers at ${url}: is it running, and are --admin-host and --admin-port those it was started with?`,
-      undefined,
       options,
     );
   }
@@ -104,7 +103,7 @@ export class AdminClient {
       return { status: answer.status, text: await answer.text() };
     } catch (error) {
       if (error instanceof DOMException && error.name === "TimeoutError") {
-        throw new CommandFailure(`The daemon at ${this.url} did not answer in time`, undefined, { cause: error });
+        throw new CommandFailure(`The daemon at ${this.url} did not answer in time`, { cause: error });
       }
       if (error instanceof TypeError) throw new NoDaemonError(this.url, { cause: error });
       throw error;

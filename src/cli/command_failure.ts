@@ -7,8 +7,16 @@ import { styled } from "./styled.ts";
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
 
-  constructor(message: string, readonly status: number = exitStatus.failure, options?: ErrorOptions) {
+  /** Exit status of the command. */
+  readonly status: number;
+
+  /** `status`: default 1. */
+  constructor(
+    message: string,
+    { status = exitStatus.failure, ...options }: ErrorOptions & { readonly status?: number } = {},
+  ) {
     super(message, options);
+    this.status = status;
   }
 }
 

@@ -59,6 +59,9 @@ function describeDifference(value: object, names: readonly string[] = []): strin
         : [`  ${[...names, name].join(" ")}: ${shown}${part.length > 10 ? `, … (${part.length})` : ""}`];
     }
     if (typeof part !== "object" || part === null) return [`  ${[...names, name].join(" ")}: ${part}`];
-    return describeDifference(part, names.length === 0 ? [name].filter((own) => own !== "settings") : [...names, name]);
+    return describeDifference(
+      part,
+      names.length === 0 ? [name].filter((own) => own !== "settings") : [...names, name],
+    );
   });
 }

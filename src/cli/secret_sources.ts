@@ -35,7 +35,10 @@ export async function readSecret({ input, file, question }: SecretRequest): Prom
 /** Only one secret can come from standard input. @throws {CommandFailure} If several are to. */
 export function requireOnePipe(files: readonly (string | undefined)[]): void {
   if (files.filter((file) => file === "-").length < 2) return;
-  throw new CommandFailure('Only one secret can be "-", standard input: give files for the others', exitStatus.usage);
+  throw new CommandFailure(
+    'Only one secret can be "-", standard input: give files for the others',
+    { status: exitStatus.usage },
+  );
 }
 
 async function readFile(file: string): Promise<string> {
@@ -43,6 +46,6 @@ async function readFile(file: string): Promise<string> {
     return await Deno.readTextFile(file);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new CommandFailure(`Cannot read "${file}": ${error.name}`, undefined, { cause: error });
+    throw new CommandFailure(`Cannot read "${file}": ${error.name}`, { cause: error });
   }
 }

@@ -12,7 +12,11 @@ export interface StatusBody {
   readonly uptime_seconds: number;
   readonly admin_only: boolean;
   readonly dry_run: boolean;
-  readonly listeners: readonly { readonly hostname: string; readonly port: number; readonly security: string }[];
+  readonly listeners: readonly {
+    readonly hostname: string;
+    readonly port: number;
+    readonly security: string;
+  }[];
   readonly sessions: number;
   readonly transactions: number;
   readonly open_circuits: readonly string[];
@@ -34,7 +38,11 @@ export interface StatusAccount {
     readonly waiting: number;
     readonly limit: number;
     readonly transactions: number;
-    readonly backoff?: { readonly reason: string; readonly remedy: string; readonly remaining_seconds: number };
+    readonly backoff?: {
+      readonly reason: string;
+      readonly remedy: string;
+      readonly remaining_seconds: number;
+    };
   };
   readonly rates: { readonly messages_this_minute?: number; readonly recipients_today?: number };
 }
@@ -82,7 +90,9 @@ function headLines(status: StatusBody, { isTerminal }: StatusScreenOptions): str
   const modes = [...(status.admin_only ? ["admin only"] : []), ...(status.dry_run ? ["dry run"] : [])];
   const painted = styled(state, state === "running" ? "green" : "yellow", isTerminal);
   const places = listeners.map(({ hostname, port, security }) => `${hostname}:${port} (${security})`);
-  const states = Object.entries(account_states).map(([name, count]) => `${count} ${name.replaceAll("_", " ")}`);
+  const states = Object.entries(account_states).map(([name, count]) =>
+    `${count} ${name.replaceAll("_", " ")}`
+  );
   const memory = Math.round(status.resident_memory_bytes / 2 ** 20);
   return [
     `xoauth2-proxy ${status.version}  ${painted} for ${duration(status.uptime_seconds)}` +
@@ -116,7 +126,10 @@ function trouble(
   ];
 }
 
-function accountLines(accounts: readonly StatusAccount[], { all, isTerminal }: StatusScreenOptions): string[] {
+function accountLines(
+  accounts: readonly StatusAccount[],
+  { all, isTerminal }: StatusScreenOptions,
+): string[] {
   const busiest = accounts.toSorted((one, other) => activity(other) - activity(one));
   const shown = all ? busiest : busiest.slice(0, mostRows);
   if (shown.length === 0) return ["", "No accounts yet: xoauth2-proxy account add"];

@@ -23,7 +23,7 @@ export function registerStop(program: Command, context: CommandContext): void {
     const { exitStatus } = await import("./exit_status.ts");
     await runCommand(async () => {
       if (!(timeout > 0)) {
-        throw new CommandFailure("--timeout must be a number of seconds above 0", exitStatus.usage);
+        throw new CommandFailure("--timeout must be a number of seconds above 0", { status: exitStatus.usage });
       }
       const daemon = await daemonOf(command, context);
       const startedMs = performance.now();

@@ -62,7 +62,7 @@ export class TerminalInput implements CommandInput {
       const octet = await this.#nextOctet();
       if (octet === undefined || octet === 0x0d || octet === 0x0a) break;
       if (octet === ctrlC || (octet === ctrlD && line.length === 0)) {
-        throw new CommandFailure("Given up", exitInterrupted);
+        throw new CommandFailure("Given up", { status: exitInterrupted });
       }
       if (octet === del || octet === backspace) {
         if (line.length > 0) write(echo("\b \b"));

@@ -8,7 +8,7 @@ import type { VerificationFailure } from "./verification.ts";
 
 /** What is known beside the error. */
 export interface FailureContext {
-  readonly account: Account;
+  readonly account: Pick<Account, "provider" | "grant">;
   /** What the token's scope or audience lacks, if something. */
   readonly scopeRemedy?: string | undefined;
 }
@@ -52,7 +52,10 @@ function tokenFailure(error: TokenError, { account }: FailureContext): Verificat
 }
 
 /** Google has one error for several reasons (Google, "Using OAuth 2.0": refresh token expiration). */
-function googleRemedy({ error }: TokenError, { provider, grant }: Account): string | undefined {
+function googleRemedy(
+  { error }: TokenError,
+  { provider, grant }: FailureContext["account"],
+): string | undefined {
   const isGoogle = URL.parse(provider.tokenUrl)?.hostname.endsWith("googleapis.com") ?? false;
   if (!isGoogle || error !== "invalid_grant") return undefined;
   return grant === "service_account"

@@ -115,12 +115,15 @@ Deno.test("Session takes no deadline from its client while the provider thinks",
   assert.match(await client.send(MESSAGE), /^250 /);
 });
 
-Deno.test("Session stops reading from a client that takes no replies", async () => {
-  await using proxy = await startProxy();
-  using client = await proxy.connect({ deadlineMs: 1000 });
-  await client.expect("220 *");
-  await assert.rejects(client.write("EHLO x\r\n".repeat(4_000_000)), /no room to write/);
-});
+for (const security of ["none", "starttls", "tls"] as const) {
+  Deno.test(`Session stops reading from a client that takes no replies, on a listener with ${security}`, async () => {
+    await using proxy = await startProxy({ listeners: [{ security }] });
+    const tls = { caCertificate: proxy.upstream.caCertificate };
+    using client = await proxy.connect({ deadlineMs: 1000, ...(security === "tls" && { tls }) });
+    await client.expect("220 *");
+    await assert.rejects(client.write("EHLO x\r\n".repeat(4_000_000)), /no room to write/);
+  });
+}
 
 for (const security of ["none", "starttls", "tls"] as const) {
   Deno.test(`Session stops reading from a client whose provider takes no more, on a listener with ${security}`, async () => {

@@ -96,10 +96,12 @@ run)
   shift 2
   exec 9>"$LAB/lock"
   flock 9
-  # `script` makes the terminal that Wine needs for a console, and exits as the command does.
+  # `script` makes the terminal that Wine needs for a console, and exits as the command does; not as process 1, to which
+  # Wine's orphans fall.
   inside "${wine_environment[@]}" sh -c '
     cd /lab/prefix/drive_c/work
-    exec script -qec "wine /lab/console.exe \"Z:\\lab\\deno.exe $*\"" /dev/null' sh "$@" </dev/null
+    script -qec "wine /lab/console.exe \"Z:\\lab\\deno.exe $*\"" /dev/null
+    exit $?' sh "$@" </dev/null
   ;;
 *)
   sed -n '2,13p' "$0"

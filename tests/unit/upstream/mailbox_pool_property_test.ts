@@ -217,7 +217,7 @@ Deno.test("MailboxPool keeps its cap and every place through any course of event
       await run.play(list, { settling: false });
       await run.windUp();
     }),
-    { numRuns: 300, seed: 20261123 },
+    { numRuns: 1000, seed: 20261123 },
   );
 });
 
@@ -227,7 +227,7 @@ Deno.test("MailboxPool closes in the middle of any course of events, and nothing
       await using run = new Run(false);
       await run.play(list, { settling: false });
     }),
-    { numRuns: 100, seed: 42 },
+    { numRuns: 500, seed: 42 },
   );
 });
 
@@ -239,6 +239,6 @@ Deno.test("MailboxPool serves in the order of asking through any course of event
       await run.windUp();
       assert.ok(isSorted(run.served), run.served.join(" "));
     }),
-    { numRuns: 200, seed: 7 },
+    { numRuns: 500, seed: 7 },
   );
 });

@@ -1,0 +1,54 @@
+<#
+.SYNOPSIS
+  Replaces the program by a new one, and goes back to the old one when the new one doesn't get ready.
+.EXAMPLE
+  .\update.ps1 -NewProgram .\xoauth2-proxy.exe -Sha256 0123...
+#>
+#Requires -RunAsAdministrator
+[CmdletBinding()]
+param(
+  [Parameter(Mandatory)][string]$NewProgram,
+  # From SHA256SUMS; the update is refused when it differs.
+  [Parameter(Mandatory)][string]$Sha256,
+  [string]$TaskName = 'xoauth2-proxy',
+  [string]$ReadyUrl = 'http://127.0.0.1:9090/readyz',
+  [int]$TimeoutSeconds = 30
+)
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+function Wait-Ready {
+  $deadline = (Get-Date).AddSeconds($TimeoutSeconds)
+  while ((Get-Date) -lt $deadline) {
+    try {
+      if ((Invoke-WebRequest -UseBasicParsing -TimeoutSec 2 -Uri $ReadyUrl).StatusCode -eq 200) { return $true }
+    } catch {
+      Write-Verbose "Not ready yet: $_"
+    }
+    Start-Sleep -Milliseconds 250
+  }
+  return $false
+}
+
+if ((Get-FileHash -Algorithm SHA256 -LiteralPath $NewProgram).Hash -ne $Sha256) {
+  throw "Cannot update: the checksum of '$NewProgram' is another one; download it again"
+}
+$program = (Get-ScheduledTask -TaskName $TaskName).Actions[0].Execute
+$old = "$program.old"
+$stop = Join-Path $PSScriptRoot 'stop.ps1'
+
+# Everything that can go wrong without a stop comes first.
+& $NewProgram check
+if ($LASTEXITCODE -ne 0) { throw "Cannot update: the new program's 'check' ended with $LASTEXITCODE, see above" }
+& $stop -TaskName $TaskName
+Move-Item -Force -LiteralPath $program -Destination $old
+Copy-Item -LiteralPath $NewProgram -Destination $program
+Start-ScheduledTask -TaskName $TaskName
+if (Wait-Ready) {
+  Write-Output "Updated '$TaskName'; the old program is kept at $old"
+  return
+}
+& $stop -TaskName $TaskName
+Move-Item -Force -LiteralPath $old -Destination $program
+Start-ScheduledTask -TaskName $TaskName
+throw "The new program was not ready after $TimeoutSeconds s; the old one runs again. See the log for the reason"

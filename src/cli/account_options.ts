@@ -1,0 +1,52 @@
+/** What the commands that work on the accounts file share. */
+
+import type { Command } from "commander";
+import type { CommandContext } from "./command_context.ts";
+import { type DaemonOptions, loadCommandSettings } from "./daemon_options.ts";
+import type { LocalServices } from "./local_services.ts";
+import { addStartOptions } from "./start_options.ts";
+
+/** Adds the options that say which accounts file, and which daemon to tell of a change. */
+export function addAccountOptions(command: Command): Command {
+  return addStartOptions(command, ["config", "accounts", "adminHost", "adminPort"])
+    .option("--token-file <FILE>", "admin token of the daemon to tell (default: where it looks)")
+    .option("--json", "print JSON");
+}
+
+/** What an account command works with. */
+export interface AccountWork {
+  readonly services: LocalServices;
+  readonly context: CommandContext;
+  readonly json: boolean;
+  /**
+   * Lets a running daemon take the accounts file over, and tells the outcome in text or JSON.
+   *
+   * @param result For JSON; `text` for people.
+   */
+  readonly finishEdit: (result: Readonly<Record<string, unknown>>, text: string) => Promise<void>;
+}
+
+/** Runs an account command on the opened accounts file; failures are told as `runCommand` does. */
+export async function runAccountCommand(
+  command: Command,
+  { context, work }: {
+    readonly context: CommandContext;
+    readonly work: (work: AccountWork) => Promise<void>;
+  },
+): Promise<void> {
+  const { runCommand } = await import("./command_failure.ts");
+  const { openLocalServices } = await import("./local_services.ts");
+  const { json = false, tokenFile } = command.opts<DaemonOptions>();
+  await runCommand(async () => {
+    const settings = await loadCommandSettings(command, context);
+    await using services = await openLocalServices({ settings, env: context.env });
+    const finishEdit: AccountWork["finishEdit"] = async (result, text) => {
+      const { tellDaemon } = await import("./tell_daemon.ts");
+      const notice = await tellDaemon({ settings, env: context.env, tokenFile });
+      if (json) return context.out(JSON.stringify({ success: true, ...result, daemon: notice.outcome }));
+      context.out(text);
+      context.out(notice.text);
+    };
+    await work({ services, context, json, finishEdit });
+  }, { context, json });
+}

@@ -1,0 +1,41 @@
+import { getLogger } from "@logtape/logtape";
+import { AccountAdmission, type AdmittedAccount } from "../admin/account_admission.ts";
+import type { NewAccount } from "../admin/account_body.ts";
+import { RequestProblem } from "../admin/request_problem.ts";
+import { CommandFailure } from "./command_failure.ts";
+import type { LocalServices } from "./local_services.ts";
+
+/**
+ * Adds an account by the rules of the admin API.
+ *
+ * @throws {CommandFailure} Naming every fault, or why the provider refuses.
+ * @throws {AccountStoreError} If there is such an account, or the file can't be written.
+ */
+export async function addAccount(body: NewAccount, services: LocalServices): Promise<AdmittedAccount> {
+  try {
+    return await admissionOf(services).admit(body);
+  } catch (error) {
+    if (!(error instanceof RequestProblem)) throw error;
+    throw new CommandFailure(problemText(error), { cause: error });
+  }
+}
+
+/** Takes accounts in as the API does, into the accounts file. */
+export function admissionOf({ store, tokens, settings }: LocalServices): AccountAdmission {
+  return new AccountAdmission({
+    accounts: store,
+    tokens,
+    providers: () => settings.providers,
+    now: Date.now,
+    log: getLogger(["xoauth2-proxy", "command"]),
+  }, new AbortController().signal);
+}
+
+/** A problem of the API for a terminal. */
+export function problemText({ status, message, details }: RequestProblem): string {
+  if (status !== 400) return message;
+  const lines = details.map(({ path, message: what, hint }) =>
+    `  ${path}: ${what}${hint === "" ? "" : ` (${hint})`}`
+  );
+  return [message, ...lines].join("\n");
+}

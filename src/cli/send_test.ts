@@ -1,0 +1,48 @@
+import type { Command } from "commander";
+import { addAccountOptions, runAccountCommand } from "./account_options.ts";
+import type { CommandContext } from "./command_context.ts";
+
+interface SendTestOptions {
+  readonly account: string;
+  readonly to: string;
+  readonly from?: string;
+}
+
+const examples = `
+Examples:
+  xoauth2-proxy send-test --account sales@example.com --to me@example.com
+  xoauth2-proxy send-test --account sales@example.com --from info@example.com --to me@example.com
+
+Signs in at the provider and sends one short message, without a daemon. Ends with 0 when the provider has taken it.`;
+
+/** Adds `send-test`. */
+export function registerSendTest(program: Command, context: CommandContext): void {
+  const command = program.command("send-test").description("send a short message straight to the provider")
+    .requiredOption("--account <EMAIL>", "the account to send as")
+    .requiredOption("--to <ADDRESS>", "who gets it")
+    .option("--from <ADDRESS>", "sender address, to try a send-as permission (default: the account)")
+    .addHelpText("after", examples);
+  addAccountOptions(command).action(({ account: email, to, from }: SendTestOptions) =>
+    runAccountCommand(command, {
+      context,
+      async work({ services, json }) {
+        const { requireAccount } = await import("../admin/require_account.ts");
+        const { sendTestMessage } = await import("./test_message.ts");
+        const account = requireAccount(services.store, email);
+        const mailbox = services.mailboxes.get(account.email)!;
+        const result = await sendTestMessage({ from: from ?? account.email, to }, {
+          account,
+          mailbox,
+          dialer: services.dialer,
+        });
+        if (!result.success) context.finish(1);
+        if (json) return context.out(JSON.stringify(result));
+        for (const line of result.dialogue) context.out(`  ${line}`);
+        const verdict = result.success
+          ? `Sent: the provider has taken the message for ${to}`
+          : `Not sent. ${result.remedy}`;
+        context.out(verdict);
+      },
+    })
+  );
+}
