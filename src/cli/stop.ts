@@ -23,7 +23,9 @@ export function registerStop(program: Command, context: CommandContext): void {
     const { exitStatus } = await import("./exit_status.ts");
     await runCommand(async () => {
       if (!(timeout > 0)) {
-        throw new CommandFailure("--timeout must be a number of seconds above 0", { status: exitStatus.usage });
+        throw new CommandFailure("--timeout must be a number of seconds above 0", {
+          status: exitStatus.usage,
+        });
       }
       const daemon = await daemonOf(command, context);
       const startedMs = performance.now();
@@ -33,7 +35,7 @@ export function registerStop(program: Command, context: CommandContext): void {
           `The daemon (pid ${pid}) still drains after ${timeout} s: its log names what it waits for`,
         );
       }
-      const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+      const seconds = Number(((performance.now() - startedMs) / 1000).toFixed(2));
       context.out(
         json ? JSON.stringify({ success: true, pid, seconds }) : `Stopped (pid ${pid}) after ${seconds} s`,
       );

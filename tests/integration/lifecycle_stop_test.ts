@@ -1,17 +1,40 @@
 /** Every state in which a stop can come, and every way to stop: exit status, the client's last words, the provider's ledger. */
 
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { SmtpTestClient } from "../support/smtp_client.ts";
 import { MAILBOX, Stage, type StageOptions } from "./lifecycle_stage.ts";
 
-/** Ways to stop that drain. Each resolves when the daemon has heard of it. */
-const stops: Record<string, (stage: Stage) => Promise<void>> = {
-  SIGTERM: (stage) => signal(stage, "SIGTERM"),
-  SIGINT: (stage) => signal(stage, "SIGINT"),
+/** Ways to stop that drain. What they return resolves when whoever asked has heard that it is done. */
+const stops: Record<string, (stage: Stage) => Promise<unknown>> = {
+  SIGTERM: ({ daemon }) => Promise.resolve(daemon.signal("SIGTERM")),
+  SIGINT: ({ daemon }) => Promise.resolve(daemon.signal("SIGINT")),
+  "POST /admin/shutdown, twice,": async (stage) => {
+    assert.equal(await requestShutdown(stage), 202);
+    // The second one finds the daemon draining, or gone.
+    await requestShutdown(stage).catch((error) => assert.ok(error instanceof TypeError));
+  },
+  "the command stop": async (stage) => {
+    const { port } = stage.daemon.ready.admin;
+    const output = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", "-P=daemon", program, "stop", "--admin-port", String(port)],
+      env: { STATE_DIRECTORY: `${stage.daemon.directory}/state` },
+    }).output();
+    assert.equal(output.code, 0, new TextDecoder().decode(output.stderr));
+  },
 };
 
-async function signal({ daemon }: Stage, name: Deno.Signal): Promise<void> {
-  daemon.signal(name);
+const program = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+async function requestShutdown({ daemon }: Stage): Promise<number> {
+  const token = (await Deno.readTextFile(`${daemon.directory}/state/admin_token`)).trim();
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${daemon.adminUrl}/admin/shutdown`, { method: "POST", headers });
+  await response.body?.cancel();
+  return response.status;
+}
+
+async function drainHasBegun({ daemon }: Stage): Promise<void> {
   await daemon.waitForLog(
     ({ message }) => message.startsWith("Draining because of"),
     "The begin of the drain",
@@ -211,9 +234,11 @@ for (const [state, scene] of Object.entries(scenes)) {
       async fn() {
         await using stage = await Stage.set(scene.options);
         using client = await scene.arrange(stage);
-        await stop(stage);
+        const stopped = stop(stage);
+        await drainHasBegun(stage);
         if (client) await scene.afterStop(stage, client);
         assert.equal(await stage.exitStatus(), scene.exitStatus);
+        await stopped;
         assert.deepEqual(stage.acceptedSubjects, scene.accepted);
         assertStory(stage, scene.exitStatus);
       },
@@ -242,7 +267,8 @@ for (
     async fn() {
       await using stage = await Stage.set();
       using client = await scenes["a body is under way"]!.arrange(stage);
-      await signal(stage, first);
+      stage.daemon.signal(first);
+      await drainHasBegun(stage);
       stage.daemon.signal(second);
       assert.equal(await stage.exitStatus(), exitStatus);
       await readToEnd(client!);

@@ -97,7 +97,9 @@ class Run implements AsyncDisposable {
       await setImmediate();
       this.check();
     }
-    const { waiting, dialing, transactions } = this.fixture.pool.state;
+    await setImmediate();
+    const { open, idle, waiting, dialing, transactions } = this.fixture.pool.state;
+    assert.equal(open, idle, "a connection counts that nobody has");
     assert.deepEqual({ waiting, dialing, transactions }, { waiting: 0, dialing: 0, transactions: 0 });
     const leases = await Promise.all(Array.from({ length: LIMIT }, () => this.fixture.acquire()));
     assert.equal(this.fixture.pool.state.open, LIMIT);
