@@ -36,7 +36,7 @@ export function createAdminApp(services: AdminServices, { token }: AdminAppOptio
   const app = new OpenAPIHono();
   app.onError(answerError(context.log) as ErrorHandler);
   app.notFound((c) => c.json(problemBody("There is no such call: see /openapi.json"), 404));
-  app.use(noStore, guardHost(context.settings), requireToken(token), limitBody, requireJson);
+  app.use(tidyAnswer, guardHost(context.settings), requireToken(token), limitBody, requireJson);
   app.route("/", healthRoutes(context));
   app.route("/", statusRoutes(context));
   app.route("/", lifecycleRoutes(context));
@@ -69,8 +69,11 @@ function describe(app: OpenAPIHono): void {
   });
 }
 
-const noStore: MiddlewareHandler = async (c, next) => {
+const tidyAnswer: MiddlewareHandler = async (c, next) => {
   await next();
+  // A body that was refused unread would stay open until it is collected.
+  const { body } = c.req.raw;
+  if (body && !body.locked) await body.cancel();
   c.header("cache-control", "no-store");
   c.header("x-content-type-options", "nosniff");
 };

@@ -55,7 +55,7 @@ export async function openLocalServices(options: LocalServicesOptions): Promise<
       store.rotateRefreshToken(email, rotated, { replaces }),
     log: commandLog(),
   });
-  const mailboxes = new MailboxDirectory(store, tokens);
+  const mailboxes = new MailboxDirectory({ store, tokens });
   const providers = [...settings.providers.values(), ...store.list().map(({ provider }) => provider)];
   mailboxes.refresh(await readAuthorities(providers));
   const deadlines = new Deadlines();

@@ -15,6 +15,7 @@ import { Authenticator } from "../submission/authenticator.ts";
 import { SubmissionServer } from "../submission/submission_server.ts";
 import type { Log } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
+import { openTracer, type Tracer } from "../telemetry/tracer.ts";
 import { Deadlines } from "../transport/deadlines.ts";
 import { Dialer } from "../upstream/dialer.ts";
 import { UpstreamPools } from "../upstream/upstream_pools.ts";
@@ -63,12 +64,12 @@ export class Daemon {
       secretBox: await loadSecretBox({ env: (name) => env[name] }),
       log: log.logger.getChild("accounts"),
     });
-    return new Daemon(options, store);
+    return new Daemon(options, { store, tracer: await openTracer(env) });
   }
 
   private constructor(
     { settings, log, lifecycle, env }: DaemonOptions,
-    store: AccountStore,
+    { store, tracer }: { store: AccountStore; tracer: Tracer },
   ) {
     this.settings = settings;
     this.log = log;
@@ -83,7 +84,7 @@ export class Daemon {
       log: log.logger.getChild("oauth"),
       onRefresh: ({ outcome }) => this.metrics.tokenRefreshEnded(outcome),
     });
-    this.mailboxes = new MailboxDirectory(store, this.tokens);
+    this.mailboxes = new MailboxDirectory({ store, tokens: this.tokens, tracer });
     this.dialer = new Dialer({
       deadlines: this.deadlines,
       now,
@@ -103,6 +104,7 @@ export class Daemon {
       dialer: this.dialer,
       mailboxes: this.mailboxes,
       observer: this.transactions.observe,
+      tracer,
       now: () => performance.now(),
       dryRun: settings.submission.dryRun,
     });

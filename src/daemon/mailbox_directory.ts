@@ -6,7 +6,8 @@ import { ConfigError } from "../config/config_error.ts";
 import type { ProviderSettings } from "../config/settings.ts";
 import type { TokenService } from "../oauth/token_service.ts";
 import type { Mailboxes } from "../relay/relay.ts";
-import type { Mailbox } from "../upstream/mailbox.ts";
+import { idleTracer, type Tracer } from "../telemetry/tracer.ts";
+import type { Mailbox, TokenSource } from "../upstream/mailbox.ts";
 
 /** Certification authorities by `ca_file`. */
 export type Authorities = ReadonlyMap<string, string>;
@@ -35,13 +36,18 @@ export interface MailboxChanges {
 export class MailboxDirectory implements Mailboxes {
   readonly #store: AccountStore;
   readonly #tokens: TokenService;
+  readonly #tracer: Tracer;
   #authorities: Authorities = new Map();
   readonly #mailboxes = new Map<string, { account: Account; mailbox: Mailbox }>();
   #providers: ProviderSettings[] = [];
 
-  constructor(store: AccountStore, tokens: TokenService) {
+  /** @param options.tracer Default: none. */
+  constructor(
+    { store, tokens, tracer = idleTracer }: { store: AccountStore; tokens: TokenService; tracer?: Tracer },
+  ) {
     this.#store = store;
     this.#tokens = tokens;
+    this.#tracer = tracer;
   }
 
   get providers(): Iterable<ProviderSettings> {
@@ -87,7 +93,22 @@ export class MailboxDirectory implements Mailboxes {
       saslUser: account.saslUser,
       provider: account.provider,
       caCerts: authority === undefined ? [] : [authority],
-      tokens: this.#tokens.for(account),
+      tokens: this.#traced(this.#tokens.for(account)),
+    };
+  }
+
+  #traced(tokens: TokenSource): TokenSource {
+    if (!this.#tracer.isRecording) return tokens;
+    return {
+      get: async (signal) => {
+        const span = this.#tracer.inside("token");
+        try {
+          return await span.run(() => tokens.get(signal));
+        } finally {
+          span.end();
+        }
+      },
+      invalidate: (token) => tokens.invalidate(token),
     };
   }
 }

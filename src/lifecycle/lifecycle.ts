@@ -136,8 +136,7 @@ export class Lifecycle {
     this.#state = "stopped";
     const status = this.#exitStatus(report);
     const story = describeReport(report);
-    const { totalMs, steps, cut } = report;
-    const properties = { totalMs, exitStatus: status, story, reason: this.#stopReason, steps, cut };
+    const properties = { totalMs: report.totalMs, exitStatus: status, story, reason: this.#stopReason };
     const message = "Stopped in {totalMs} ms, exit {exitStatus}: {story}";
     if (status === exitStatus.clean) this.#log.info(message, properties);
     else this.#log.warn(message, properties);

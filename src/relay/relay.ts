@@ -1,6 +1,7 @@
 /** Joins sessions to mailboxes: begins transactions, and says what a mailbox's provider can take. */
 
 import type { ProviderSettings } from "../config/settings.ts";
+import { idleTracer, type Tracer } from "../telemetry/tracer.ts";
 import type { Dialer } from "../upstream/dialer.ts";
 import type { Mailbox } from "../upstream/mailbox.ts";
 import type { UpstreamPools } from "../upstream/upstream_pools.ts";
@@ -29,6 +30,8 @@ export interface RelayOptions {
   readonly dialer: Dialer;
   readonly mailboxes: Mailboxes;
   readonly observer: TransactionObserver;
+  /** Default: none. */
+  readonly tracer?: Tracer;
   readonly now: () => number;
   readonly dryRun: boolean;
 }
@@ -73,8 +76,8 @@ export class Relay {
 
   /** Begins a transaction of an account. */
   begin(mailbox: Mailbox, context: { session: string; client: string; signal: AbortSignal }): Transaction {
-    const { pools, observer, now } = this.#options;
-    return new Transaction({ pool: pools.for(mailbox), observer, now, ...context });
+    const { pools, observer, now, tracer = idleTracer } = this.#options;
+    return new Transaction({ pool: pools.for(mailbox), observer, now, tracer, ...context });
   }
 }
 

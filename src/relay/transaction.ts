@@ -5,6 +5,7 @@
 
 import { Reply } from "../smtp/reply.ts";
 import type { LineReader } from "../smtp/line_reader.ts";
+import type { Span, Tracer } from "../telemetry/tracer.ts";
 import type { Lease } from "../upstream/lease.ts";
 import type { MailboxPool } from "../upstream/mailbox_pool.ts";
 import { UpstreamLostError } from "../upstream/upstream_error.ts";
@@ -21,6 +22,7 @@ export interface TransactionOptions {
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly observer: TransactionObserver;
+  readonly tracer: Tracer;
 }
 
 const LONE_DOT = new TextEncoder().encode(".\r\n");
@@ -29,6 +31,8 @@ const LONE_DOT = new TextEncoder().encode(".\r\n");
 export class Transaction {
   readonly #options: TransactionOptions;
   readonly #startedAtMs: number;
+  readonly #span: Span;
+  #upstreamSpan: Span | undefined;
   #queue: Step[] = [];
   /** MAIL and the recipients that the client has been told are accepted: what a replay must repeat. */
   #accepted: Step[] = [];
@@ -51,6 +55,9 @@ export class Transaction {
   constructor(options: TransactionOptions) {
     this.#options = options;
     this.#startedAtMs = options.now();
+    const { tracer, session, client, pool } = options;
+    const attributes = tracer.isRecording ? { session, client, account: pool.mailbox.email } : undefined;
+    this.#span = tracer.start("transaction", attributes);
   }
 
   /** Whether MAIL has to come again before anything else. */
@@ -170,10 +177,16 @@ export class Transaction {
   async #begin(): Promise<void> {
     const { pool, signal, now } = this.#options;
     const from = now();
-    await pool.rates.countMessage(signal);
-    this.#lease = await pool.acquire(signal);
+    const wait = this.#span.child("pool wait");
+    try {
+      await pool.rates.countMessage(signal);
+      this.#lease = await wait.run(() => pool.acquire(signal));
+    } finally {
+      wait.end();
+    }
     this.#poolWaitMs = now() - from;
     this.#upstream = this.#lease.connection.remoteAddress;
+    this.#upstreamSpan = this.#span.child("upstream");
   }
 
   /** Sends the steps; on a connection that was used before and is dead now, everything once more on a fresh one. */
@@ -323,9 +336,20 @@ export class Transaction {
     throw error;
   }
 
+  #endSpans(outcome: TransactionOutcome, reply: Reply | undefined): void {
+    const span = this.#span;
+    if (this.#options.tracer.isRecording) {
+      span.set({ outcome, octets: this.#messageOctets, recipients: this.#recipients });
+      if (outcome === "deferred" || outcome === "rejected") span.fail(reply?.text() ?? outcome);
+    }
+    this.#upstreamSpan?.end();
+    span.end();
+  }
+
   #finish(outcome: TransactionOutcome, reply?: Reply): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#endSpans(outcome, reply);
     const { session, client, pool, now, observer } = this.#options;
     const record: TransactionRecord = {
       session,

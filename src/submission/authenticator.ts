@@ -21,6 +21,8 @@ export interface AuthenticatorOptions {
   /** Failures of one address within `failureWindowSeconds` before it is refused. Default: 10 in 600 s. */
   readonly maxFailures?: number;
   readonly failureWindowSeconds?: number;
+  /** Counts failures, by where they come from. Default: one that does so in memory, with the two settings above. */
+  readonly failures?: RateLimiterMemory;
   /** Delay after the first failure of an address; doubles with each one more, up to 8 times. Default: 250. */
   readonly failureDelayMs?: number;
 }
@@ -48,17 +50,19 @@ export class Authenticator {
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
     const { maxFailures = 10, failureWindowSeconds = 600, failureDelayMs = 250 } = options;
-    this.#failures = new RateLimiterMemory({ points: maxFailures, duration: failureWindowSeconds });
+    this.#failures = options.failures ??
+      new RateLimiterMemory({ points: maxFailures, duration: failureWindowSeconds });
     this.#failureDelayMs = failureDelayMs;
   }
 
   /** Checks credentials. @param client Address of the client, IPv4-mapped ones in their IPv4 form. */
   async signIn(credentials: Credentials, client: string, signal: AbortSignal): Promise<SignInResult> {
-    const failures = await this.#failures.get(client);
+    const source = failureSource(credentials, client);
+    const failures = await this.#failures.get(source);
     if (failures !== null && failures.remainingPoints <= 0) return "locked-out";
     const account = this.#options.accountOf(credentials.authenticationIdentity);
     if (await this.#isGenuine(account, credentials, client)) return { account: account!.email };
-    return await this.#countFailure(client, signal);
+    return await this.#countFailure(source, signal);
   }
 
   async #isGenuine(
@@ -112,10 +116,10 @@ export class Authenticator {
     this.#remembered.delete(oldest!);
   }
 
-  async #countFailure(client: string, signal: AbortSignal): Promise<SignInResult> {
+  async #countFailure(source: string, signal: AbortSignal): Promise<SignInResult> {
     let failures: number;
     try {
-      failures = (await this.#failures.consume(client)).consumedPoints;
+      failures = (await this.#failures.consume(source)).consumedPoints;
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
       return "locked-out";
@@ -123,6 +127,14 @@ export class Authenticator {
     await pause(this.#failureDelayMs * 2 ** Math.min(failures - 1, 3), signal);
     return "refused";
   }
+}
+
+/**
+ * What failures are counted by: the address. This machine's own is every local program's, so there it is the user name
+ * as well: one program with an old password must not lock out the others.
+ */
+function failureSource({ authenticationIdentity }: Credentials, client: string): string {
+  return isLoopbackAddress(client) ? `${client} ${authenticationIdentity.toLowerCase()}` : client;
 }
 
 /** Waits, or less when the session is over. */

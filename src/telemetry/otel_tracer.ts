@@ -18,6 +18,11 @@ export function otelTracer(): Tracer {
       const options = { kind: SpanKind.SERVER, root: true, ...(attributes && { attributes }) };
       return new RecordingSpan(tracer, tracer.startSpan(name, options));
     },
+    inside: (name, attributes) =>
+      new RecordingSpan(
+        tracer,
+        tracer.startSpan(name, { kind: SpanKind.CLIENT, ...(attributes && { attributes }) }),
+      ),
   };
 }
 

@@ -20,6 +20,7 @@ import type { Mailbox, TokenSource } from "../../src/upstream/mailbox.ts";
 import type { MailboxPool } from "../../src/upstream/mailbox_pool.ts";
 import { UpstreamPools } from "../../src/upstream/upstream_pools.ts";
 import { type Recorded, recordingLog } from "../unit/lifecycle/recording_log.ts";
+import { FailureCounter } from "./failure_counter.ts";
 import { FixedTokens } from "./fixed_tokens.ts";
 import { ScriptedUpstream } from "./scripted_upstream.ts";
 import { SmtpTestClient, type SmtpTestClientOptions } from "./smtp_client.ts";
@@ -103,6 +104,7 @@ export class TestProxy implements AsyncDisposable {
   readonly logMessages: () => string[];
   readonly #accounts: readonly TestAccount[];
   readonly #watchers = new Set<() => void>();
+  readonly #failures: FailureCounter;
   #owned: AsyncDisposableStack | undefined;
 
   /** See `startProxy`. */
@@ -113,6 +115,7 @@ export class TestProxy implements AsyncDisposable {
     this.logged = records;
     this.logMessages = messages;
     this.deadlines = new Deadlines({ tickMs, ...(deadlinesNow && { now: deadlinesNow }) });
+    this.#failures = new FailureCounter(options.authenticator);
     this.#accounts = options.accounts ?? [{ email: ACCOUNT }];
     for (const account of this.#accounts) this.addMailbox(account, options.provider);
     const { phaseTimeoutsMs, replyTimeouts } = options;
@@ -239,6 +242,7 @@ export class TestProxy implements AsyncDisposable {
     this.submission.closeSessions();
     await drained;
     await this.pools.close();
+    await this.#failures.clear();
     this.deadlines[Symbol.dispose]();
   }
 
@@ -255,6 +259,7 @@ export class TestProxy implements AsyncDisposable {
       },
       verifyPassword: (password, hash) => Promise.resolve(hash === `plain:${password}`),
       decoyHash: "decoy",
+      failures: this.#failures,
       failureDelayMs: 1,
       ...options,
     });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { startOtlpCollector } from "../../support/otlp_collector.ts";
 import { idleTracer, openTracer } from "../../../src/telemetry/tracer.ts";
 
 Deno.test("openTracer makes nothing while OpenTelemetry is off", async () => {
@@ -12,41 +13,14 @@ Deno.test("openTracer makes nothing while OpenTelemetry is off", async () => {
   span.end();
 });
 
-interface OtlpSpan {
-  readonly name: string;
-  readonly spanId: string;
-  readonly traceId: string;
-  readonly parentSpanId?: string;
-  readonly status?: { readonly message?: string };
-  readonly attributes: readonly { readonly key: string }[];
-}
-
 Deno.test("openTracer exports a transaction with its children to a collector", async () => {
-  const spans: OtlpSpan[] = [];
-  await using collector = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request) => {
-      const body = await request.json();
-      if (new URL(request.url).pathname === "/v1/traces") {
-        for (const { scopeSpans } of body.resourceSpans) {
-          spans.push(
-            ...scopeSpans.flatMap((scope: { spans: OtlpSpan[] }) => scope.spans),
-          );
-        }
-      }
-      return Response.json({});
-    },
-  );
+  await using collector = startOtlpCollector();
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", fileURLToPath(new URL("traced_transaction.ts", import.meta.url))],
-    env: {
-      OTEL_DENO: "true",
-      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.addr.port}`,
-    },
+    env: collector.env,
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
-  const named = (name: string) => spans.find((span) => span.name === name);
+  const named = (name: string) => collector.spans.find((span) => span.name === name);
   const transaction = named("transaction");
   assert.ok(transaction);
   assert.ok(!transaction.parentSpanId);

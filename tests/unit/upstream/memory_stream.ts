@@ -15,6 +15,8 @@ export class MemoryStream implements ByteStream {
   isClosed = false;
   /** While set, writes wait for it. */
   stalledBy: Promise<void> | undefined;
+  /** Told of the first `close`. */
+  onClose: () => void = () => {};
   answer: Answer;
   #incoming: Uint8Array[] = [];
   #end: null | Error | undefined;
@@ -26,7 +28,12 @@ export class MemoryStream implements ByteStream {
 
   /** The provider says this line. */
   say(line: string): void {
-    this.#incoming.push(new TextEncoder().encode(`${line}\r\n`));
+    this.push(`${line}\r\n`);
+  }
+
+  /** The provider sends these octets. */
+  push(text: string): void {
+    this.#incoming.push(new TextEncoder().encode(text));
     this.#wake?.();
   }
 
@@ -41,8 +48,10 @@ export class MemoryStream implements ByteStream {
       if (this.isClosed) throw new StreamClosedError();
       const octets = this.#incoming.shift();
       if (octets) {
-        into.set(octets);
-        return octets.length;
+        const taken = octets.subarray(0, into.length);
+        into.set(taken);
+        if (taken.length < octets.length) this.#incoming.unshift(octets.subarray(taken.length));
+        return taken.length;
       }
       if (this.#end !== undefined) {
         if (this.#end) throw this.#end;
@@ -71,8 +80,10 @@ export class MemoryStream implements ByteStream {
   }
 
   close(): void {
+    if (this.isClosed) return;
     this.isClosed = true;
     this.#wake?.();
+    this.onClose();
   }
 
   [Symbol.dispose](): void {

@@ -25,7 +25,7 @@ Deno.test("MailboxPool keeps the account back after a throttle, and shows it", a
   (await waiter).release("clean");
   (await next).release("clean");
   assert.equal(fixture.pool.state.backoff, undefined);
-  assert.deepEqual([fixture.throttles, fixture.dialed.length], [1, 1]);
+  assert.deepEqual([fixture.throttles, fixture.dialed.length], [1, 2]);
 });
 
 Deno.test("MailboxPool wakes those who wait for a throttle's end, in order", async () => {
@@ -63,7 +63,7 @@ const waits: readonly [reply: Reply, waitMs: number][] = [
   [Reply.of(454, "4.7.0", "Temporary authentication failure"), 1000],
   [Reply.of(454, "4.7.0", "Too many login attempts, please try again later"), 120_000],
   [Reply.of(550, "5.4.5", "Daily user sending limit exceeded"), 3_600_000],
-  [Reply.of(554, "5.2.0", "SendAsDeniedException; SubmissionQuotaExceededException"), 3_600_000],
+  [Reply.of(554, "5.2.0", "STOREDRV.Submission.Exception:SubmissionQuotaExceededException"), 3_600_000],
   [Reply.of(421, "4.4.2", "Idle for too long"), 0],
   [Reply.of(450, "4.1.1", "Mailbox busy"), 0],
   [Reply.of(550, "5.1.1", "No such user"), 0],

@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { verifyPassword } from "../../src/accounts/password_hash.ts";
+import { AdminFixture, newAccount } from "./admin_fixture.ts";
+
+const anna = newAccount("anna@example.com", { client_secret: "s3cret-of-anna" });
+const refusal = { status: 400, body: { error: "invalid_grant", error_description: "s3cret-of-anna" } };
+
+Deno.test("POST accounts asks for a token, saves and makes live", async () => {
+  await using admin = await AdminFixture.start();
+  const { status, body } = await admin.call("POST", "/admin/accounts", {
+    body: { ...anna, password: "pa55" },
+  });
+  assert.equal(status, 201);
+  assert.equal(body.account.email, "anna@example.com");
+  assert.equal(body.account.has_password, true);
+  assert.equal(admin.tokenEndpoint.requests[0]?.form.get("refresh_token"), anna.refresh_token);
+  assert.equal(admin.changes, 1);
+  const [record] = await admin.fileRecords();
+  assert.equal(record.refresh_token, anna.refresh_token);
+  assert.equal(record.password, undefined);
+  assert.ok(await verifyPassword("pa55", record.password_hash));
+  assert.ok(!("verify" in record) && !("overwrite" in record));
+});
+
+Deno.test("POST accounts keeps a refresh token that the verification rotated", async () => {
+  await using admin = await AdminFixture.start();
+  admin.tokenEndpoint.once({
+    body: { access_token: "t", token_type: "Bearer", expires_in: 3600, refresh_token: "rotated" },
+  });
+  assert.equal((await admin.call("POST", "/admin/accounts", { body: anna })).status, 201);
+  assert.equal((await admin.fileRecords())[0].refresh_token, "rotated");
+});
+
+Deno.test("POST accounts asks nobody when verify is false", async () => {
+  await using admin = await AdminFixture.start();
+  const body = { ...anna, verify: false, refresh_token: "" };
+  assert.equal((await admin.call("POST", "/admin/accounts", { body })).status, 201);
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+  assert.equal((await admin.fileRecords())[0].refresh_token, undefined);
+});
+
+Deno.test("POST accounts keeps fields that only the operator knows", async () => {
+  await using admin = await AdminFixture.start();
+  const body = { ...anna, vmta_name: "v1", _comment: "ours", cost_center: 7 };
+  assert.equal((await admin.call("POST", "/admin/accounts", { body })).status, 201);
+  const [record] = await admin.fileRecords();
+  assert.deepEqual([record.vmta_name, record._comment, record.cost_center], ["v1", "ours", 7]);
+});
+
+Deno.test("POST accounts names every bad field at once", async () => {
+  await using admin = await AdminFixture.start();
+  const body = {
+    email: "nobody",
+    provider: "gmial",
+    client_id: 7,
+    oauth_token_url: "http://example.com/token",
+    limits: { connections: 0 },
+    refresh_tokn: "x",
+    verify: "yes",
+  };
+  const { status, body: answer } = await admin.call("POST", "/admin/accounts", { body });
+  assert.equal(status, 400);
+  assert.deepEqual(answer.details.map(({ path }: { path: string }) => path).sort(), [
+    "client_id",
+    "email",
+    "limits.connections",
+    "oauth_token_url",
+    "provider",
+    "refresh_token",
+    "refresh_tokn",
+    "verify",
+  ]);
+  const hints = new Map(answer.details.map(({ path, hint }: Record<string, string>) => [path, hint]));
+  assert.match(String(hints.get("refresh_tokn")), /refresh_token/);
+  assert.match(String(hints.get("provider")), /gmail/);
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+});
+
+Deno.test("POST accounts names fields that are missing", async () => {
+  await using admin = await AdminFixture.start();
+  const { status, body } = await admin.call("POST", "/admin/accounts", { body: {} });
+  assert.equal(status, 400);
+  const paths = body.details.map(({ path, message }: Record<string, string>) => `${path}: ${message}`);
+  for (const path of ["email", "provider", "client_id", "refresh_token"]) {
+    assert.ok(paths.some((line: string) => line.startsWith(`${path}: is missing`)), path);
+  }
+});
+
+Deno.test("POST accounts reads 409 for one that exists, and doesn't ask for a token", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const answer = await admin.call("POST", "/admin/accounts", { body: newAccount("ANNA@example.com") });
+  assert.equal(answer.status, 409);
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+});
+
+Deno.test("POST accounts with overwrite replaces, and keeps the password", async () => {
+  await using admin = await AdminFixture.start();
+  await admin.call("POST", "/admin/accounts", { body: { ...anna, password: "pa55" } });
+  const body = newAccount("anna@example.com", { overwrite: true });
+  const answer = await admin.call("POST", "/admin/accounts", { body });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.body.account.has_client_secret, false);
+  assert.equal(answer.body.account.has_password, true);
+  assert.equal((await admin.fileRecords()).length, 1);
+});
+
+Deno.test("POST accounts reads 422 when the provider refuses the grant, and saves nothing", async () => {
+  await using admin = await AdminFixture.start();
+  admin.tokenEndpoint.once(refusal);
+  const { status, body, text } = await admin.call("POST", "/admin/accounts", { body: anna });
+  assert.equal(status, 422);
+  assert.match(body.error, /invalid_grant\. Authorize the account again/);
+  assert.ok(!text.includes("s3cret"));
+  assert.deepEqual(await admin.fileRecords(), []);
+});
+
+Deno.test("POST accounts reads 502 when the provider can't be asked", async () => {
+  await using admin = await AdminFixture.start();
+  admin.tokenEndpoint.once("reset");
+  const { status, body } = await admin.call("POST", "/admin/accounts", { body: anna });
+  assert.equal(status, 502);
+  assert.match(body.error, /can't be reached\. Check the network/);
+});
+
+Deno.test("GET accounts shows all of them and no secret", async () => {
+  const hash = "$scrypt$ln=14,r=8,p=5$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+  await using admin = await AdminFixture.start({ accounts: [{ ...anna, password_hash: hash }] });
+  const { status, body, text } = await admin.call("GET", "/admin/accounts");
+  assert.equal(status, 200);
+  assert.equal(body.success, true);
+  assert.equal(body.total_accounts, 1);
+  assert.equal(body.accounts[0].email, anna.email);
+  for (const secret of ["s3cret", String(anna.refresh_token), "scrypt"]) assert.ok(!text.includes(secret));
+});
+
+Deno.test("GET one account takes any case, and an encoded path", async () => {
+  await using admin = await AdminFixture.start({ accounts: [newAccount("anna+x@example.com")] });
+  const answer = await admin.call("GET", `/admin/accounts/${encodeURIComponent("Anna+X@example.com")}`);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.body.account.email, "anna+x@example.com");
+});
+
+for (
+  const [method, path] of [["GET", ""], ["PATCH", ""], ["DELETE", ""], ["POST", "/verify"], [
+    "POST",
+    "/authorize",
+  ]]
+) {
+  Deno.test(`${method} reads 404 for an account that isn't there: ${path || "itself"}`, async () => {
+    await using admin = await AdminFixture.start();
+    const answer = await admin.call(method!, `/admin/accounts/nobody@example.com${path}`, {
+      ...(method === "PATCH" && { body: { scope: "x" } }),
+    });
+    assert.equal(answer.status, 404);
+    assert.match(answer.body.error, /no such account/);
+  });
+}
+
+Deno.test("PATCH changes, removes and hashes what it names", async () => {
+  await using admin = await AdminFixture.start({ accounts: [{ ...anna, scope: "old", note: 1 }] });
+  const body = { scope: null, username: "anna", password: "pa55", limits: { connections: 2 } };
+  const { status, body: answer } = await admin.call("PATCH", "/admin/accounts/anna@example.com", { body });
+  assert.equal(status, 200);
+  assert.equal(answer.account.username, "anna");
+  const [record] = await admin.fileRecords();
+  assert.equal(record.scope, undefined);
+  assert.equal(record.note, 1);
+  assert.deepEqual(record.limits, { connections: 2 });
+  assert.ok(await verifyPassword("pa55", record.password_hash));
+  assert.equal(admin.services.store.byUsername("ANNA")?.email, "anna@example.com");
+  assert.equal(admin.changes, 1);
+});
+
+const badPatches: readonly [name: string, body: Record<string, unknown>, path: string][] = [
+  ["a wrong value", { limits: { connections: "2" } }, "limits.connections"],
+  ["an unknown provider", { provider: "gmial" }, "provider"],
+  ["a slip", { usernam: "x" }, "usernam"],
+  ["a name that another has", { username: "bert@example.com" }, "username"],
+  ["an e-mail that another has", { email: "bert@example.com" }, "email"],
+  ["a required field removed", { client_id: null }, "client_id"],
+  ["a grant without its key", { grant: "service_account" }, "private_key_file"],
+];
+
+for (const [name, body, path] of badPatches) {
+  Deno.test(`PATCH reads 400 for ${name}, and changes nothing`, async () => {
+    const accounts = [anna, newAccount("bert@example.com")];
+    await using admin = await AdminFixture.start({ accounts });
+    const answer = await admin.call("PATCH", "/admin/accounts/anna@example.com", { body });
+    assert.equal(answer.status, 400);
+    assert.deepEqual(answer.body.details.map((detail: { path: string }) => detail.path), [path]);
+    assert.deepEqual(await admin.fileRecords(), accounts);
+  });
+}
+
+Deno.test("PATCH of nothing reads 400", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  assert.equal((await admin.call("PATCH", "/admin/accounts/anna@example.com", { body: {} })).status, 400);
+});
+
+Deno.test("DELETE removes one account", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna, newAccount("bert@example.com")] });
+  const answer = await admin.call("DELETE", "/admin/accounts/Anna@Example.com");
+  assert.deepEqual([answer.status, answer.body], [200, { success: true, email: "anna@example.com" }]);
+  assert.deepEqual((await admin.fileRecords()).map(({ email }) => email), ["bert@example.com"]);
+  assert.equal(admin.changes, 1);
+});
+
+Deno.test("DELETE of all accounts wants a confirmation", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna, newAccount("bert@example.com")] });
+  for (const query of ["", "?confirm=false", "?confirm"]) {
+    assert.equal((await admin.call("DELETE", `/admin/accounts${query}`)).status, 400);
+  }
+  const answer = await admin.call("DELETE", "/admin/accounts?confirm=true");
+  assert.deepEqual([answer.status, answer.body.removed], [200, 2]);
+  assert.deepEqual(await admin.fileRecords(), []);
+});
+
+Deno.test("DELETE invalid removes what the provider calls invalid, and nothing else", async () => {
+  const emails = ["good", "revoked", "unreachable", "wrong-secret"].map((name) => `${name}@example.com`);
+  await using admin = await AdminFixture.start({ accounts: emails.map((email) => newAccount(email)) });
+  admin.tokenEndpoint.always(({ form }) => {
+    const grant = form.get("refresh_token") ?? "";
+    if (grant.includes("revoked")) return refusal;
+    if (grant.includes("unreachable")) return "reset";
+    if (grant.includes("wrong-secret")) return { status: 401, body: { error: "invalid_client" } };
+    return { body: { access_token: "t", token_type: "Bearer", expires_in: 3600 } };
+  });
+  const { status, body } = await admin.call("DELETE", "/admin/accounts/invalid");
+  assert.equal(status, 200);
+  assert.equal(body.checked, 4);
+  assert.deepEqual(body.removed, ["revoked@example.com"]);
+  assert.deepEqual(body.kept.map(({ email }: { email: string }) => email).sort(), [
+    "unreachable@example.com",
+    "wrong-secret@example.com",
+  ]);
+  assert.equal((await admin.fileRecords()).length, 3);
+});
+
+Deno.test("an accounts file that can't be written reads 500 and says so", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  await Deno.chmod(admin.services.settings.accountsFile, 0o400);
+  const answer = await admin.call("DELETE", "/admin/accounts/anna@example.com");
+  assert.equal(answer.status, 500);
+  assert.match(answer.body.error, /Cannot write .*accounts\.json.*read-only/);
+});
+
+Deno.test("a failure that nobody foresaw reads 500 without its text", async () => {
+  await using admin = await AdminFixture.start({
+    context: { status: () => Promise.reject(new Error("s3cret detail")) },
+  });
+  const answer = await admin.call("GET", "/admin/status");
+  assert.equal(answer.status, 500);
+  assert.ok(!answer.text.includes("s3cret"));
+});
