@@ -32,6 +32,8 @@ export interface PreparedAccounts {
   /** Nothing if nothing changes. */
   readonly difference: AccountDifference | undefined;
   readonly warnings: readonly Finding[];
+  /** All accounts as they will be. */
+  readonly accounts: readonly Account[];
   apply(): void;
   revert(): void;
 }
@@ -197,6 +199,7 @@ export class AccountStore {
     return {
       difference: isEmpty ? undefined : difference,
       warnings: after.warnings,
+      accounts: [...after.directory.byEmail.values()],
       apply: () => {
         // What was edited while the file was read may not be in what was read.
         for (const [email, edit] of this.#lastEdits) {

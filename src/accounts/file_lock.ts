@@ -20,9 +20,6 @@ export async function withFileLock<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, retryMs));
   }
-  try {
-    return await work();
-  } finally {
-    await file.unlock();
-  }
+  // Closing the file releases the lock everywhere; an explicit unlock before it can fail on Windows.
+  return await work();
 }

@@ -9,12 +9,11 @@ import { flag, text } from "../config/config_values.ts";
 
 const { shape } = accountSchema;
 
-/** How JSON Schema describes a field. */
+/** How JSON Schema describes a field. Defaults stand in words: generators make a field with `default` a required one. */
 interface Documentation {
   readonly type: "string" | "object" | "boolean" | "integer";
   readonly description?: string;
   readonly example?: string;
-  readonly default?: boolean;
   readonly format?: string;
   readonly minimum?: number;
 }
@@ -78,8 +77,8 @@ export const newAccountSchema = z.looseObject({
   max_concurrent_messages: optional(shape.max_concurrent_messages, transactions),
   password_hash: optional(shape.password_hash, { type: "string" }),
   password: optional(text, password),
-  verify: optional(flag, { type: "boolean", default: true, description: "Ask the token endpoint first" }),
-  overwrite: optional(flag, { type: "boolean", default: false }),
+  verify: optional(flag, { type: "boolean", description: "Ask the token endpoint first; default: true" }),
+  overwrite: optional(flag, { type: "boolean", description: "Replace one that exists; default: false" }),
 }).openapi("NewAccount");
 
 /** Body of `PATCH /admin/accounts/{email}`. */

@@ -3,11 +3,11 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { ErrorHandler, MiddlewareHandler } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
-import { bodyLimit } from "hono/body-limit";
 import { versionNumber } from "../version_number.ts";
 import type { AdminServices } from "./admin_services.ts";
 import { answerError } from "./answer_error.ts";
 import { guardHost } from "./host_guard.ts";
+import { hasBody, limitBody } from "./limit_body.ts";
 import { problemBody, RequestProblem } from "./request_problem.ts";
 import { accountListRoutes } from "./routes/account_list_routes.ts";
 import { accountRoutes } from "./routes/account_routes.ts";
@@ -24,7 +24,6 @@ export interface AdminAppOptions {
   readonly token: string;
 }
 
-const mebibyte = 1024 * 1024;
 const batchPath = "/admin/accounts/batch";
 
 /** What a probe, a scraper or a browser that comes back from the provider can't send a token to. */
@@ -36,7 +35,7 @@ export function createAdminApp(services: AdminServices, { token }: AdminAppOptio
   const app = new OpenAPIHono();
   app.onError(answerError(context.log) as ErrorHandler);
   app.notFound((c) => c.json(problemBody("There is no such call: see /openapi.json"), 404));
-  app.use(tidyAnswer, guardHost(context.settings), requireToken(token), limitBody, requireJson);
+  app.use(tidyAnswer, guardHost(context.settings), requireToken(token), limitBody(mebibytesFor), requireJson);
   app.route("/", healthRoutes(context));
   app.route("/", statusRoutes(context));
   app.route("/", lifecycleRoutes(context));
@@ -69,6 +68,10 @@ function describe(app: OpenAPIHono): void {
   });
 }
 
+function mebibytesFor(path: string): number {
+  return path === batchPath ? 10 : 1;
+}
+
 const tidyAnswer: MiddlewareHandler = async (c, next) => {
   await next();
   // A body that was refused unread would stay open until it is collected.
@@ -89,16 +92,6 @@ function requireToken(token: string): MiddlewareHandler {
   return (c, next) => openPaths.has(c.req.path) ? next() : check(c, next);
 }
 
-const limitBody: MiddlewareHandler = (c, next) => {
-  if (!hasBody(c.req.raw)) return next();
-  const mebibytes = c.req.path === batchPath ? 10 : 1;
-  const limit = bodyLimit({
-    maxSize: mebibytes * mebibyte,
-    onError: (refused) => refused.json(problemBody(`The body is larger than ${mebibytes} MiB`), 413),
-  });
-  return limit(c, next);
-};
-
 /** A form that a foreign page sends can't have this type without asking first. */
 const requireJson: MiddlewareHandler = async (c, next) => {
   const type = c.req.header("content-type") ?? "";
@@ -107,8 +100,3 @@ const requireJson: MiddlewareHandler = async (c, next) => {
   }
   await next();
 };
-
-/** Deno gives every POST a stream; the header fields tell (RFC 9112 §6). */
-function hasBody({ headers }: Request): boolean {
-  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0;
-}

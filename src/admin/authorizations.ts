@@ -64,15 +64,16 @@ export class Authorizations {
   /**
    * Prepares the URL for the user's browser.
    *
-   * @throws {RequestProblem} 429 if too many are pending.
-   * @throws {TypeError} If the provider has no such pages.
+   * @throws {RequestProblem} 429 if too many are pending, 400 if the provider has no such pages.
    */
   async startInBrowser(
     account: Account,
     redirectUri: string,
   ): Promise<{ readonly url: string; readonly expiresAtMs: number }> {
     this.#makeRoom(account);
-    const browser = await startAuthorizationCode(account, { redirectUri, loginHint: account.email });
+    const browser = await offered(() =>
+      startAuthorizationCode(account, { redirectUri, loginHint: account.email })
+    );
     const expiresAtMs = this.#options.now() + browserLifeMs;
     this.#begin({ account, expiresAtMs, browser, abort: new AbortController() });
     return { url: browser.url, expiresAtMs };
@@ -87,9 +88,11 @@ export class Authorizations {
     this.#makeRoom(account);
     const { closing, now } = this.#options;
     const fetch = this.#endpoints.fetchFor(account.provider);
-    const device = await withTimeout(
-      (signal) => startDeviceCode({ client: account, signal, fetch, now }),
-      { signal: closing, timeoutMs: requestTimeoutMs },
+    const device = await offered(() =>
+      withTimeout(
+        (signal) => startDeviceCode({ client: account, signal, fetch, now }),
+        { signal: closing, timeoutMs: requestTimeoutMs },
+      )
     );
     const pending = { account, expiresAtMs: device.expiresAtMs, abort: new AbortController() };
     this.#begin(pending);
@@ -213,6 +216,16 @@ export class Authorizations {
       ...(account.grant !== "refresh_token" && { grant: null }),
     });
     this.#options.accountsChanged();
+  }
+}
+
+/** A provider without the endpoint for it is no failure of ours. */
+async function offered<T>(start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (error instanceof TypeError) throw new RequestProblem(400, error.message);
+    throw error;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Finding } from "../config/config_error.ts";
 import type { LoadedSettings } from "../config/load_settings.ts";
 import type { Settings } from "../config/settings.ts";
 import type { CommandContext } from "./command_context.ts";
-import { exitStatus } from "./exit_status.ts";
+import { exitStatus } from "../lifecycle/exit_status.ts";
 import { addStartOptions, startSettingsOf } from "./start_options.ts";
 import { styled } from "./styled.ts";
 

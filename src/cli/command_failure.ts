@@ -1,6 +1,6 @@
 import { ConfigError, type Finding } from "../config/config_error.ts";
 import type { CommandContext } from "./command_context.ts";
-import { exitStatus } from "./exit_status.ts";
+import { exitStatus } from "../lifecycle/exit_status.ts";
 import { styled } from "./styled.ts";
 
 /** A command that could not do its work. The message says why and what to do. */

@@ -3,7 +3,7 @@ import { nearestKey } from "../config/nearest_key.ts";
 import type { Environment } from "../config/platform_places.ts";
 import { registerCheck, type ValidateAccounts } from "./check.ts";
 import type { CommandContext } from "./command_context.ts";
-import { exitStatus } from "./exit_status.ts";
+import { exitStatus } from "../lifecycle/exit_status.ts";
 import type { CommandInput } from "./terminal_input.ts";
 import { registerStart, type RunDaemon } from "./start.ts";
 import { registerVersion } from "./version.ts";

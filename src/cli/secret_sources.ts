@@ -2,7 +2,7 @@
 
 import type { CommandContext } from "./command_context.ts";
 import { CommandFailure } from "./command_failure.ts";
-import { exitStatus } from "./exit_status.ts";
+import { exitStatus } from "../lifecycle/exit_status.ts";
 import { type CommandInput, TerminalInput } from "./terminal_input.ts";
 
 /** The input of a command. */

@@ -20,7 +20,7 @@ export function registerStop(program: Command, context: CommandContext): void {
     .addHelpText("after", examples);
   addDaemonOptions(command).action(async ({ json, timeout }: DaemonOptions & { timeout: number }) => {
     const { CommandFailure, runCommand } = await import("./command_failure.ts");
-    const { exitStatus } = await import("./exit_status.ts");
+    const { exitStatus } = await import("../lifecycle/exit_status.ts");
     await runCommand(async () => {
       if (!(timeout > 0)) {
         throw new CommandFailure("--timeout must be a number of seconds above 0", {

@@ -9,7 +9,7 @@ import type { Dialer } from "../upstream/dialer.ts";
 import type { Mailbox } from "../upstream/mailbox.ts";
 import { UpstreamLostError } from "../upstream/upstream_error.ts";
 import { CommandFailure } from "./command_failure.ts";
-import { exitStatus } from "./exit_status.ts";
+import { exitStatus } from "../lifecycle/exit_status.ts";
 
 /** Addresses of a message. */
 export interface TestAddresses {

@@ -6,7 +6,7 @@ import { loadSecretBox } from "../accounts/secret_box.ts";
 import type { DaemonStatus } from "../admin/admin_context.ts";
 import { type AdminServer, startAdminServer } from "../admin/admin_server.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
-import type { ProviderSettings, Settings } from "../config/settings.ts";
+import type { Settings } from "../config/settings.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { ReloadOutcome } from "../lifecycle/reload.ts";
 import { TokenService } from "../oauth/token_service.ts";
@@ -20,7 +20,7 @@ import { Deadlines } from "../transport/deadlines.ts";
 import { Dialer } from "../upstream/dialer.ts";
 import { UpstreamPools } from "../upstream/upstream_pools.ts";
 import { planListeners } from "./listener_plans.ts";
-import { type Authorities, MailboxDirectory, readAuthorities } from "./mailbox_directory.ts";
+import { type Authorities, MailboxDirectory, providersOf, readAuthorities } from "./mailbox_directory.ts";
 import { prewarm } from "./prewarm.ts";
 import { versionNumber } from "../version_number.ts";
 import { TransactionLog } from "./transaction_log.ts";
@@ -48,6 +48,7 @@ export class Daemon {
   readonly transactions: TransactionLog;
   admin: AdminServer | undefined;
   readonly #startedAtMs = Date.now();
+  #warmUp: Promise<unknown> = Promise.resolve();
   #env: DaemonOptions["env"];
 
   /**
@@ -130,18 +131,22 @@ export class Daemon {
   /** Opens listeners and admin server. @throws {ConfigError} and the system's errors for addresses that can't be had. */
   async start(): Promise<void> {
     const { settings } = this;
-    this.mailboxes.refresh(await readAuthorities(this.allProviders(settings)));
+    this.mailboxes.refresh(await readAuthorities(providersOf(settings, this.store.list())));
     if (!settings.adminOnly) await this.submission.listen(await planListeners(settings.listeners));
     this.admin = await startAdminServer(this.#adminContext());
   }
 
-  /** Opens connections ahead of need, where providers ask for it. Never rejects. */
-  async prewarm(signal: AbortSignal): Promise<void> {
+  /** Begins to open connections ahead of need, where providers ask for it. A stop ends it; the drain waits for that. */
+  warmUp(): void {
     if (this.settings.adminOnly) return;
-    await prewarm(
-      { ...this, accounts: this.store.list(), log: this.log.logger.getChild("upstream") },
-      signal,
-    );
+    const log = this.log.logger.getChild("upstream");
+    const warmUp = prewarm({ ...this, accounts: this.store.list(), log }, this.lifecycle.stopSignal);
+    this.#warmUp = Promise.all([this.#warmUp, warmUp]);
+  }
+
+  /** Resolves when no warm-up is under way. */
+  get warmedUp(): Promise<unknown> {
+    return this.#warmUp;
   }
 
   /** Makes the account store's present state live. */
@@ -159,11 +164,6 @@ export class Daemon {
   reload: (reason: string) => Promise<ReloadOutcome> = () => {
     throw new TypeError("Cannot reload: the daemon is not wired for it yet");
   };
-
-  /** Every provider of the settings, and every account's own view of one. */
-  allProviders({ providers }: Settings): Set<ProviderSettings> {
-    return new Set([...providers.values(), ...this.store.list().map(({ provider }) => provider)]);
-  }
 
   #adminContext() {
     const { settings, log, metrics, store, tokens, dialer, lifecycle, mailboxes, transactions } = this;

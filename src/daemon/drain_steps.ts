@@ -8,14 +8,19 @@ import type { Daemon } from "./daemon.ts";
 /** After the first cut, messages that only lack the provider's last word get this much more. */
 const FINAL_REPLY_GRACE_MS = 150;
 
-/** The steps in their order. @param background Work beside the sessions that `stopSignal` has told to end. */
-export function drainSteps(
-  daemon: Daemon,
-  background: { reloader: Reloader; warmUp: Promise<void> },
-): DrainStep[] {
+/** The steps in their order. */
+export function drainSteps(daemon: Daemon, reloader: Reloader): DrainStep[] {
   return [
     { name: "listeners", run: () => daemon.submission.close() },
     { name: "sessions", run: ({ deadline }) => drainSessions(daemon, deadline) },
+    {
+      name: "tokens",
+      reserveMs: 300,
+      async run({ deadline }) {
+        await daemon.tokens.close(deadline);
+        await Promise.all([daemon.store.close(), reloader.idle(), daemon.warmedUp]);
+      },
+    },
     {
       name: "pool",
       reserveMs: 700,
@@ -23,14 +28,6 @@ export function drainSteps(
         const idle = await daemon.pools.close();
         daemon.deadlines[Symbol.dispose]();
         return { summary: { idle } };
-      },
-    },
-    {
-      name: "tokens",
-      reserveMs: 300,
-      async run({ deadline }) {
-        await daemon.tokens.close(deadline);
-        await Promise.all([daemon.store.close(), background.reloader.idle(), background.warmUp]);
       },
     },
     {

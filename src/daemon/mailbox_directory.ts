@@ -3,7 +3,7 @@
 import type { Account } from "../accounts/account.ts";
 import type { AccountStore } from "../accounts/account_store.ts";
 import { ConfigError } from "../config/config_error.ts";
-import type { ProviderSettings } from "../config/settings.ts";
+import type { ProviderSettings, Settings } from "../config/settings.ts";
 import type { TokenService } from "../oauth/token_service.ts";
 import type { Mailboxes } from "../relay/relay.ts";
 import { idleTracer, type Tracer } from "../telemetry/tracer.ts";
@@ -11,6 +11,11 @@ import type { Mailbox, TokenSource } from "../upstream/mailbox.ts";
 
 /** Certification authorities by `ca_file`. */
 export type Authorities = ReadonlyMap<string, string>;
+
+/** Every provider of the settings, and every account's own view of one. */
+export function providersOf({ providers }: Settings, accounts: readonly Account[]): Set<ProviderSettings> {
+  return new Set([...providers.values(), ...accounts.map(({ provider }) => provider)]);
+}
 
 /**
  * Reads every `ca_file` that a provider or an account names.

@@ -1,5 +1,6 @@
 /** What a reload reads anew: settings, accounts, certificates, log. Everything is checked before anything changes. */
 
+import type { Account } from "../accounts/account.ts";
 import { ConfigError, formatFinding } from "../config/config_error.ts";
 import type { LoadedSettings } from "../config/load_settings.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
@@ -7,7 +8,7 @@ import type { Settings } from "../config/settings.ts";
 import type { PreparedReload, ReloadPart } from "../lifecycle/reload.ts";
 import type { Daemon } from "./daemon.ts";
 import { planListeners } from "./listener_plans.ts";
-import { readAuthorities } from "./mailbox_directory.ts";
+import { providersOf, readAuthorities } from "./mailbox_directory.ts";
 
 /** Settings that are taken at start only; a reload that changes one says so. */
 const FIXED: readonly (keyof Settings)[] = [
@@ -36,7 +37,8 @@ async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Pro
     resolveProvider: (name, overrides) => resolveProvider(settings.providers, name, overrides),
   });
   const plans = settings.adminOnly ? [] : await planListeners(settings.listeners);
-  checkDeviceAccounts(settings, daemon);
+  checkDeviceAccounts(settings, accounts.accounts);
+  const authorities = await readAuthorities(providersOf(settings, accounts.accounts));
   for (const warning of [...warnings, ...accounts.warnings]) log.warn(formatFinding(warning));
   return {
     difference: difference(before, settings, accounts.difference),
@@ -46,8 +48,8 @@ async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Pro
       await daemon.log.reconfigure(settings.log);
       accounts.apply();
       daemon.settings = { ...settings, ...pick(before, FIXED) };
-      const authorities = await readAuthorities(daemon.allProviders(settings));
       daemon.accountsChanged(authorities);
+      daemon.warmUp();
       for (const key of changedKeys(before, settings)) {
         log.warn("{setting} has changed and is taken at the next start", { setting: key });
       }
@@ -56,9 +58,10 @@ async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Pro
 }
 
 /** A listener's account must be there, or every message that comes to it would wait. */
-export function checkDeviceAccounts(settings: Settings, daemon: Pick<Daemon, "store">): void {
+export function checkDeviceAccounts(settings: Settings, accounts: readonly Account[]): void {
+  const emails = new Set(accounts.map(({ email }) => email.toLowerCase()));
   const findings = settings.listeners.flatMap(({ account }, index) => {
-    if (account === undefined || daemon.store.get(account)) return [];
+    if (account === undefined || emails.has(account.toLowerCase())) return [];
     return [{
       file: settings.configFile ?? "config.json",
       path: `listeners[${index}].account`,

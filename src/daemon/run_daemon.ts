@@ -5,6 +5,7 @@ import { loadSettings } from "../config/load_settings.ts";
 import type { LogSettings } from "../config/settings.ts";
 import type { StartSettings } from "../config/start_setting.ts";
 import { drain } from "../lifecycle/drain.ts";
+import { exitStatus } from "../lifecycle/exit_status.ts";
 import { Lifecycle } from "../lifecycle/lifecycle.ts";
 import { Reloader } from "../lifecycle/reload.ts";
 import { ServiceManager } from "../lifecycle/service_manager.ts";
@@ -15,9 +16,6 @@ import { Daemon } from "./daemon.ts";
 import { drainSteps } from "./drain_steps.ts";
 import { checkDeviceAccounts, reloadParts } from "./reload_parts.ts";
 import { type SandboxStart, withSandbox } from "./with_sandbox.ts";
-
-const EXIT_CONFIG = 78;
-const EXIT_FAILURE = 1;
 
 export interface RunDaemonOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -38,7 +36,7 @@ const EARLY_LOG: LogSettings = {
 export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOptions): Promise<number> {
   await using log = await openLog(EARLY_LOG);
   const logger = log.logger.getChild("lifecycle");
-  const lifecycle = new Lifecycle({ log: logger, now: () => performance.now() });
+  const lifecycle = new Lifecycle({ log: logger, now: () => performance.now(), exit: Deno.exit });
   using _failures = watchUnhandledFailures((error) => lifecycle.fail(error));
   const reload = { request: (_reason: string) => {} };
   using _signals = listenForSignals({
@@ -52,10 +50,10 @@ export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOpt
   } catch (error) {
     if (!(error instanceof ConfigError)) {
       logger.fatal("Cannot start: {error}", { error: describeStartFailure(error) });
-      return EXIT_FAILURE;
+      return exitStatus.failure;
     }
     report(error.findings, (text) => logger.fatal("Cannot start: {finding}", { finding: text }));
-    return EXIT_CONFIG;
+    return exitStatus.config;
   }
 }
 
@@ -76,7 +74,7 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload }: Life): Pro
   await using manager = new ServiceManager({ log: logger, environment: (name) => env[name] });
   const daemon = await Daemon.open({ settings, log, lifecycle, env });
   report(daemon.store.warnings, (text) => logger.warn(text));
-  checkDeviceAccounts(settings, daemon);
+  checkDeviceAccounts(settings, daemon.store.list());
   const reloader = new Reloader({
     parts: reloadParts(daemon, load),
     observer: manager,
@@ -88,18 +86,17 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload }: Life): Pro
   // The reloader keeps the outcome, logs it, and is waited for by the drain.
   reload.request = (reason) => void reloader.reload(reason);
 
-  let warmUp = Promise.resolve();
   if (!lifecycle.stopSignal.aborted) {
     await daemon.start();
     if (lifecycle.started()) {
       announce(daemon, manager);
       sandbox.announce(daemon.submission.listeners[0]?.address);
-      warmUp = daemon.prewarm(lifecycle.stopSignal);
+      daemon.warmUp();
     }
     await lifecycle.stopRequested;
   }
   manager.stopping(`Draining because of ${lifecycle.stopReason}`, settings.shutdownTimeoutMs);
-  const drained = await drain(drainSteps(daemon, { reloader, warmUp }), {
+  const drained = await drain(drainSteps(daemon, reloader), {
     deadlineMs: daemon.settings.shutdownTimeoutMs,
     kill: lifecycle.killSignal,
     log: logger,
@@ -123,14 +120,20 @@ function announce(daemon: Daemon, manager: ServiceManager): void {
     admin: admin!.address,
     dryRun: settings.submission.dryRun,
   });
-  for (const { email, passwordHash } of store.list()) {
-    if (passwordHash !== undefined) continue;
-    log.logger.getChild("accounts").warn(
-      "Account {account} has no password: any client on this machine may use it; see `account set-password`",
-      { account: email },
-    );
-  }
+  warnOfOpenAccounts(daemon);
   manager.ready(`Ready: ${places}`);
+}
+
+/** Accounts without a password, the first few by name: there may be thousands. */
+function warnOfOpenAccounts({ store, log }: Daemon): void {
+  const open = store.list().filter(({ passwordHash }) => passwordHash === undefined).map(({ email }) =>
+    email
+  );
+  if (open.length === 0) return;
+  log.logger.getChild("accounts").warn(
+    "{count} accounts have no password, and any client on this machine may use them: {names}; see `account set-password`",
+    { count: open.length, names: `${open.slice(0, 5).join(", ")}${open.length > 5 ? ", …" : ""}` },
+  );
 }
 
 function report(findings: readonly Finding[], write: (text: string) => void): void {

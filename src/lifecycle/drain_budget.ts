@@ -67,7 +67,8 @@ export class DrainBudget implements Disposable {
     return {
       deadline: deadline.signal,
       over: over.promise,
-      isOver: this.#killedAtMs !== undefined && this.#overInMs(index) <= 0,
+      // Timers cut fractions of a millisecond off.
+      isOver: this.#killedAtMs !== undefined && this.#overInMs(index) < 1,
       [Symbol.dispose]: () => {
         disarm();
         kill.removeEventListener("abort", arm);

@@ -6,7 +6,7 @@
  */
 
 import type { Logger } from "@logtape/logtape";
-import { exitStatus } from "../cli/exit_status.ts";
+import { exitStatus } from "./exit_status.ts";
 import { describeReport, type DrainReport } from "./drain.ts";
 
 /** Where the daemon stands; only ever moves to the right. */

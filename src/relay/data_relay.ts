@@ -7,6 +7,9 @@ import type { UpstreamConnection } from "../upstream/connection.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import { relayed, replyForError } from "./reply_for_error.ts";
 
+/** What was sent before the connection broke is there already, or it never comes. */
+const EARLY_REPLY_TIMEOUT_MS = 1_000;
+
 export interface DataRelayOptions extends MailDataOptions {
   readonly buffers: BufferPool;
   /** Greatest message; absent: no limit here. */
@@ -101,19 +104,29 @@ function refuse(scanner: MailDataScanner, octets: number, maxMessageOctets: numb
 /** Writes to the provider. @returns why the message can't go on: what the provider said meanwhile, or that it is gone. */
 async function forward(upstream: UpstreamConnection, data: Uint8Array): Promise<Reply | undefined> {
   try {
-    if (!upstream.hasEarlyReply) {
-      await upstream.write(data, "mail data");
-      return undefined;
-    }
-    const reply = await upstream.readReply("mail data", 1_000);
-    // Before the final dot nothing can be accepted.
-    if (reply.code < 400) {
-      return Reply.of(451, "4.5.0", `The provider answered ${reply.code} inside the message`);
-    }
-    return relayed(reply);
+    if (upstream.hasEarlyReply) return await earlyReply(upstream);
+    await upstream.write(data, "mail data");
+    return undefined;
   } catch (error) {
-    const reply = replyForError(error);
-    if (reply) return reply;
+    const lost = replyForError(error);
+    if (!lost) throw error;
+    return await lastWord(upstream) ?? lost;
+  }
+}
+
+/** What the provider said before the final dot, when nothing can be accepted yet. */
+async function earlyReply(upstream: UpstreamConnection): Promise<Reply> {
+  const reply = await upstream.readReply("mail data", EARLY_REPLY_TIMEOUT_MS);
+  if (reply.code >= 400) return relayed(reply);
+  return Reply.of(451, "4.5.0", `The provider answered ${reply.code} inside the message`);
+}
+
+/** A provider that hangs up inside a message may have said why; that it hung up shows first. */
+async function lastWord(upstream: UpstreamConnection): Promise<Reply | undefined> {
+  try {
+    return await earlyReply(upstream);
+  } catch (error) {
+    if (replyForError(error)) return undefined;
     throw error;
   }
 }

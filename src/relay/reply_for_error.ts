@@ -31,7 +31,9 @@ export function replyForError(error: unknown): Reply | undefined {
     case "TOKEN_UNAVAILABLE":
       return Reply.of(454, "4.7.0", `No access token for the account: ${known.message}`);
     default:
-      return known satisfies never;
+      // A DOMException (a cancellation) has a `code` as well, a number.
+      known satisfies never;
+      return undefined;
   }
 }
 

@@ -44,6 +44,8 @@ export class Authenticator {
   /** Keyed digests of user, password and hash that were verified; the key lives as long as the process. */
   readonly #remembered = new Set<string>();
   readonly #digestKey = randomBytes(32);
+  /** Checks under way, by the same digests. */
+  readonly #checks = new Map<string, Promise<boolean>>();
   #hashing = 0;
   readonly #hashQueue: (() => void)[] = [];
 
@@ -86,15 +88,24 @@ export class Authenticator {
       "base64",
     );
     if (this.#remembered.has(digest)) return true;
+    // A client that opens all its connections at once signs in on all of them at once: one hash answers them all.
+    let check = this.#checks.get(digest);
+    if (!check) {
+      check = this.#hash(password, hash).finally(() => this.#checks.delete(digest));
+      this.#checks.set(digest, check);
+    }
+    const matches = await check;
+    if (matches) this.#remember(digest);
+    return matches;
+  }
+
+  async #hash(password: string, hash: string): Promise<boolean> {
     await this.#enterHashing();
-    let matches: boolean;
     try {
-      matches = await this.#options.verifyPassword(password, hash);
+      return await this.#options.verifyPassword(password, hash);
     } finally {
       this.#leaveHashing();
     }
-    if (matches) this.#remember(digest);
-    return matches;
   }
 
   async #enterHashing(): Promise<void> {

@@ -40,9 +40,7 @@ export class LineWriter {
       return;
     }
     this.#pending += line;
-    this.#writing ??= this.#writePending().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#writePending();
   }
 
   /** Lines dropped since this was last asked. */
@@ -74,5 +72,7 @@ export class LineWriter {
         this.#droppedLines++;
       }
     }
+    // At once with the last look at what is pending: a line that comes later starts anew.
+    this.#writing = undefined;
   }
 }

@@ -48,7 +48,8 @@ const RULES: readonly Rule[] = [
   },
   {
     cause: "mailbox-full",
-    matches: (_, text) => /5\.2\.251|554 5\.2\.2\b|STOREDRV.*(?<!Submission)QuotaExceeded|mailbox full/i.test(text),
+    matches: (_, text) =>
+      /5\.2\.251|554 5\.2\.2\b|STOREDRV.*(?<!Submission)QuotaExceeded|mailbox full/i.test(text),
     remedy: "The mailbox is full and can't keep sent items: free space in it or raise its quota",
   },
   {

@@ -6,7 +6,7 @@ import type { Mailbox } from "./mailbox.ts";
 import { MailboxPool } from "./mailbox_pool.ts";
 
 export interface UpstreamPoolsOptions {
-  readonly dialer: Dialer;
+  readonly dialer: Pick<Dialer, "dial">;
   readonly log: Logger;
   readonly now: () => number;
   /** Told each time that a provider, or a limit that is counted here, slows an account down; for metrics. */

@@ -176,7 +176,7 @@ const badPatches: readonly [name: string, body: Record<string, unknown>, path: s
   ["an unknown provider", { provider: "gmial" }, "provider"],
   ["a slip", { usernam: "x" }, "usernam"],
   ["a name that another has", { username: "bert@example.com" }, "username"],
-  ["an e-mail that another has", { email: "bert@example.com" }, "email"],
+  ["an e-mail that another has", { email: "bert@example.com", username: "x" }, "email"],
   ["a required field removed", { client_id: null }, "client_id"],
   ["a grant without its key", { grant: "service_account" }, "private_key_file"],
 ];

@@ -113,6 +113,14 @@ Deno.test("a body beyond 1 MiB reads 413 when it comes in chunks", async () => {
   assert.equal(await statusOfRawRequest(admin.url, fields, { method: "POST", body: chunk }), 413);
 });
 
+Deno.test("a body in chunks is read like any other", async () => {
+  await using admin = await AdminFixture.start();
+  const text = JSON.stringify(newAccount("a@example.com", { verify: false }));
+  const chunk = `${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`;
+  const fields = { host: "127.0.0.1", "transfer-encoding": "chunked", "content-type": "application/json" };
+  assert.equal(await statusOfRawRequest(admin.url, fields, { method: "POST", body: chunk }), 201);
+});
+
 Deno.test("a batch may have up to 10 MiB", async () => {
   await using admin = await AdminFixture.start();
   const note = "x".repeat(2 * 1024 * 1024);

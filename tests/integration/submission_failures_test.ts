@@ -27,6 +27,27 @@ for (const ending of ["close", "reset"] as const) {
   });
 }
 
+for (const security of ["none", "starttls"] as const) {
+  for (const ending of ["close", "reset", undefined] as const) {
+    const then = ending === undefined ? "reads on" : `ends by ${ending}`;
+    Deno.test(`Relay hands on what a provider says inside the body before it ${then}, ${security}`, async () => {
+      await using proxy = await startProxy({ upstream: { security, keepBodies: false } });
+      using client = await proxy.signIn({ deadlineMs: 10_000 });
+      const said = { reply: "552 5.3.4 Message too big - gsmtp", ...(ending && { then: ending }) };
+      proxy.upstream.once("body", said, { afterOctets: 100_000 });
+      const reply = await client.send({ ...MESSAGE, data: "0123456789\r\n".repeat(1_000_000) });
+      // A reset may overtake what was said before it: the client comes again then.
+      assert.match(
+        reply,
+        ending === "reset" ? /^(552 5\.3\.4|451 4\.4\.2) / : /^552 5\.3\.4 Message too big/,
+      );
+      assert.equal(proxy.transactions[0]?.outcome, reply.startsWith("5") ? "rejected" : "deferred");
+      proxy.upstream.script.clear();
+      if (ending !== undefined) await assertStillWorks(proxy, client);
+    });
+  }
+}
+
 const AFTER_THE_DOT: readonly (readonly [why: string, action: Action, reply: RegExp])[] = [
   ["ends by close", "close", /^451 4\.4\.2 /],
   ["ends by reset", "reset", /^451 4\.4\.2 /],

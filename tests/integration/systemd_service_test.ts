@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { SmtpTestClient } from "../support/smtp_client.ts";
 import { fixtureArguments } from "./lifecycle_process.ts";
 import { dropInDirectory, shippedUnit, SystemdNamespace, whySkipped } from "./systemd_namespace.ts";
 
@@ -83,6 +85,25 @@ test("systemd waits for a drain that is longer than TimeoutStopSec=", async () =
   await systemd.run("systemctl", "stop", "xoauth2-proxy");
   await systemd.journal(/exit 75: .*cut 1: session 1$/);
   assert.equal(await systemd.property("ExecMainStatus"), "75");
+});
+
+test("systemd runs the daemon itself with everything that the unit forbids", async () => {
+  const program = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+  const options = ["start", "--sandbox", "--port", "0", "--admin-port", "0"];
+  const args = ["run", "--no-prompt", "--quiet", "--cached-only", "-P=daemon", program, ...options];
+  await using systemd = await SystemdNamespace.boot(args);
+  const started = await systemd.run("systemctl", "start", "xoauth2-proxy");
+  assert.equal(started.code, 0, (await systemd.run("journalctl", "--unit=xoauth2-proxy")).output);
+  assert.match(await systemd.property("StatusText"), /^Ready: 127\.0\.0\.1:\d+/);
+  const [, port] = /--server 127\.0\.0\.1:(\d+)/.exec(await systemd.journal(/--server/)) ?? [];
+  using client = await SmtpTestClient.connect({ port: Number(port) });
+  await client.expect("220 *");
+  assert.equal((await systemd.run("systemctl", "reload", "xoauth2-proxy")).code, 0);
+  await systemd.journal(/Reloaded in/);
+  assert.deepEqual(await systemd.run("systemctl", "stop", "xoauth2-proxy"), { code: 0, output: "" });
+  await client.expect("421 4.3.2 *");
+  assert.equal(await systemd.property("ExecMainStatus"), "0");
+  assert.equal(await systemd.property("Result"), "success");
 });
 
 test("systemd finds nothing wrong with the unit, and little exposed", async () => {

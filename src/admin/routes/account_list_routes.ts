@@ -16,6 +16,7 @@ const ok = z.literal(true);
 const list = createRoute({
   method: "get",
   path: "/admin/accounts",
+  operationId: "listAccounts",
   tags,
   security,
   summary: "List all accounts, without their secrets",
@@ -33,6 +34,7 @@ const addedSchema = z.object({ success: ok, account: accountViewSchema });
 const add = createRoute({
   method: "post",
   path: "/admin/accounts",
+  operationId: "addAccount",
   tags,
   security,
   summary: "Add an account; it is on disk and live when the answer comes",
@@ -57,6 +59,7 @@ const refusalSchema = z.object({ email: z.string(), error: z.string(), remedy: z
 const removeInvalid = createRoute({
   method: "delete",
   path: "/admin/accounts/invalid",
+  operationId: "removeInvalidAccounts",
   tags,
   security,
   summary: "Ask for a token for each account, and remove those whose grant the provider calls invalid",
@@ -77,6 +80,7 @@ const removeInvalid = createRoute({
 const removeAll = createRoute({
   method: "delete",
   path: "/admin/accounts",
+  operationId: "removeAllAccounts",
   tags,
   security,
   summary: "Remove all accounts",

@@ -20,6 +20,7 @@ const missing = problemResponses({ 404: "There is no such account" });
 const show = createRoute({
   method: "get",
   path,
+  operationId: "getAccount",
   tags,
   security: withToken,
   summary: "Show an account, without its secrets",
@@ -30,6 +31,7 @@ const show = createRoute({
 const change = createRoute({
   method: "patch",
   path,
+  operationId: "changeAccount",
   tags,
   security: withToken,
   summary: "Change fields of an account; null removes one. Open sessions go on",
@@ -45,6 +47,7 @@ const change = createRoute({
 const remove = createRoute({
   method: "delete",
   path,
+  operationId: "removeAccount",
   tags,
   security: withToken,
   summary: "Remove an account; its connections retire after the transaction in hand",

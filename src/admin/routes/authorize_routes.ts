@@ -14,7 +14,8 @@ const tags = ["accounts"];
 const path = "/admin/accounts/{email}/authorize";
 
 const requestSchema = z.object({
-  method: z.enum(["browser", "device_code"], 'must be "browser" or "device_code"').default("browser"),
+  method: z.enum(["browser", "device_code"], 'must be "browser" or "device_code"').optional()
+    .openapi({ description: "Default: browser" }),
   redirect_uri: z.string("must be a URL")
     .refine(isSecureUrl, "must be an https URL, or http to this machine")
     .optional()
@@ -44,6 +45,7 @@ const startedSchema = z.discriminatedUnion("method", [
 const start = createRoute({
   method: "post",
   path,
+  operationId: "startAuthorization",
   tags,
   security: withToken,
   summary: "Begin an authorization: code and PKCE in a browser, or a device code",
@@ -64,6 +66,7 @@ const start = createRoute({
 const show = createRoute({
   method: "get",
   path,
+  operationId: "getAuthorization",
   tags,
   security: withToken,
   summary: "How the last authorization of an account stands",
@@ -89,6 +92,7 @@ const page = { "text/html": { schema: z.string() } };
 const callback = createRoute({
   method: "get",
   path: "/oauth/callback",
+  operationId: "finishAuthorization",
   tags,
   summary: "Where the provider sends the user's browser back to; the state in it works once",
   request: { query: z.looseObject({ state: z.string().optional(), code: z.string().optional() }) },
@@ -104,8 +108,8 @@ export function authorizeRoutes({ context, authorizations }: AdminServices): Ope
   const app = createApiApp();
   app.openapi(start, async (c) => {
     const account = requireAccount(context.accounts, c.req.valid("param").email);
-    // Without a body there is nothing to validate, and the defaults count.
-    const { method, redirect_uri } = requestSchema.parse(c.req.valid("json") ?? {});
+    // Without a body there is nothing that was validated.
+    const { method = "browser", redirect_uri } = requestSchema.parse(c.req.valid("json") ?? {});
     requireInteractiveGrant(account);
     if (method === "device_code") return c.json(await startWithDeviceCode(account), 201);
     const redirectUri = redirect_uri ?? new URL("/oauth/callback", c.req.url).href;

@@ -23,9 +23,11 @@ const batchSchema = z.object({
     .min(1, "must have at least one account")
     .max(mostAccounts, `must have at most ${mostAccounts} accounts`)
     .openapi({ type: "array", items: { $ref: "#/components/schemas/NewAccount" } }),
-  verify: z.boolean("must be true or false").default(true).openapi({ description: "For items without one" }),
-  overwrite: z.boolean("must be true or false").default(false).openapi({
-    description: "For items without one",
+  verify: z.boolean("must be true or false").optional().openapi({
+    description: "For items without one; default: true",
+  }),
+  overwrite: z.boolean("must be true or false").optional().openapi({
+    description: "For items without one; default: false",
   }),
 }).openapi("AccountBatch");
 
@@ -51,6 +53,7 @@ const answerSchema = z.object({
 const addBatch = createRoute({
   method: "post",
   path: "/admin/accounts/batch",
+  operationId: "addAccounts",
   tags: ["accounts"],
   security: withToken,
   summary: `Add up to ${mostAccounts} accounts, verified in parallel`,
@@ -67,7 +70,7 @@ const addBatch = createRoute({
 export function batchRoutes({ context, admission, closing }: AdminServices): OpenAPIHono {
   const app = createApiApp();
   app.openapi(addBatch, async (c) => {
-    const { accounts, verify, overwrite } = c.req.valid("json");
+    const { accounts, verify = true, overwrite = false } = c.req.valid("json");
     const items = accounts.map((item) => ({ verify, overwrite, ...asObject(item) }));
     const doubles = repeatedItems(items);
     try {

@@ -10,6 +10,7 @@ const healthSchema = z.object({
 const health = createRoute({
   method: "get",
   path: "/health",
+  operationId: "getHealth",
   summary: "Whether the daemon is well and not about to stop",
   responses: {
     200: jsonAnswer(healthSchema, "It is"),
@@ -22,6 +23,7 @@ const plain = { "text/plain": { schema: z.string() } };
 const livez = createRoute({
   method: "get",
   path: "/livez",
+  operationId: "getLivez",
   summary: "Whether the event loop turns",
   responses: { 200: { description: "It does", content: plain } },
 });
@@ -29,6 +31,7 @@ const livez = createRoute({
 const readyz = createRoute({
   method: "get",
   path: "/readyz",
+  operationId: "getReadyz",
   summary: "Whether start-up is done and no drain under way",
   responses: {
     200: { description: "Ready", content: plain },
@@ -39,6 +42,7 @@ const readyz = createRoute({
 const metricsRoute = createRoute({
   method: "get",
   path: "/metrics",
+  operationId: "getMetrics",
   summary: "Metrics for Prometheus",
   responses: { 200: { description: "Prometheus text format", content: plain } },
 });

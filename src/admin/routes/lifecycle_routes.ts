@@ -8,6 +8,7 @@ const tags = ["daemon"];
 const reloadRoute = createRoute({
   method: "post",
   path: "/admin/reload",
+  operationId: "reload",
   tags,
   security: withToken,
   summary: "Read settings, accounts and certificates again, as SIGHUP does",
@@ -30,6 +31,7 @@ const reloadRoute = createRoute({
 const shutdownRoute = createRoute({
   method: "post",
   path: "/admin/shutdown",
+  operationId: "shutdown",
   tags,
   security: withToken,
   summary: "Stop, as SIGTERM does: messages under way end first",

@@ -7,6 +7,7 @@ import { statusSchema, statusView } from "../status_view.ts";
 const status = createRoute({
   method: "get",
   path: "/admin/status",
+  operationId: "getStatus",
   tags: ["daemon"],
   security: withToken,
   summary: "How the daemon stands, account by account",

@@ -31,6 +31,7 @@ const failedSchema = z.object({
 const verify = createRoute({
   method: "post",
   path: "/admin/accounts/{email}/verify",
+  operationId: "verifyAccount",
   tags: ["accounts"],
   security: withToken,
   summary: "Obtain a token and sign in at the mail server, step by step",

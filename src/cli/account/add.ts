@@ -3,7 +3,7 @@ import type { NewAccount } from "../../admin/account_body.ts";
 import { addAccountOptions, runAccountCommand } from "../account_options.ts";
 import type { CommandContext } from "../command_context.ts";
 import { CommandFailure } from "../command_failure.ts";
-import { exitStatus } from "../exit_status.ts";
+import { exitStatus } from "../../lifecycle/exit_status.ts";
 import { inputOf, readSecret, requireOnePipe } from "../secret_sources.ts";
 import type { CommandInput } from "../terminal_input.ts";
 

@@ -51,7 +51,7 @@ async function choosePassword(
   input: CommandInput,
 ): Promise<string> {
   const { CommandFailure } = await import("../command_failure.ts");
-  const { exitStatus } = await import("../exit_status.ts");
+  const { exitStatus } = await import("../../lifecycle/exit_status.ts");
   if (generate) return crypto.randomUUID().replaceAll("-", "");
   const password = await readSecret({ input, file: passwordFile, question: "Password (not shown):" });
   if (password === undefined) {
