@@ -36,9 +36,10 @@ export async function buildDebianPackage(options: DebianPackageOptions): Promise
   const { version = project.version, architecture = architectures[Deno.build.arch]! } = options;
   const root = await Deno.makeTempDir({ prefix: "xoauth2-proxy-deb-" });
   try {
-    await Deno.chmod(root, 0o755);
     await writeTree(root, { program: options.program, version });
-    await writeControl(join(root, "DEBIAN"), { version, architecture, octets: await size(root) });
+    const octets = await openFolders(root);
+    await writeControl(join(root, "DEBIAN"), { version, architecture, octets });
+    await Deno.chmod(join(root, "DEBIAN"), 0o755);
     await Deno.mkdir(options.output, { recursive: true });
     const path = join(options.output, `xoauth2-proxy_${version}_${architecture}.deb`);
     const { success, stderr } = await new Deno.Command("dpkg-deb", {
@@ -90,7 +91,7 @@ async function writeControl(folder: string, { version, architecture, octets }: C
 
 function maintainer(): string {
   const name = Deno.env.get("DEBFULLNAME") ?? "xoauth2-proxy packagers";
-  return `${name} <${Deno.env.get("DEBEMAIL") ?? "packagers@xoauth2-proxy.org"}>`;
+  return `${name} <${Deno.env.get("DEBEMAIL") ?? "packagers@xoauth2-proxy.invalid"}>`;
 }
 
 function changelog(version: string): string {
@@ -110,29 +111,18 @@ function releaseTimeSeconds(): number {
 }
 
 async function put(path: string, content: Uint8Array | string, mode = 0o644): Promise<void> {
-  await makeFolders(dirname(path));
+  await Deno.mkdir(dirname(path), { recursive: true });
   await Deno.writeFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
   await Deno.chmod(path, mode);
 }
 
-/** Whatever the umask, folders of a package are open to be listed. */
-async function makeFolders(path: string): Promise<void> {
-  const made = await Deno.mkdir(path, { recursive: false, mode: 0o755 }).then(() => true, (error) => {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
-  if (made === undefined) {
-    await makeFolders(dirname(path));
-    await makeFolders(path);
-  } else if (made) await Deno.chmod(path, 0o755);
-}
-
-async function size(folder: string): Promise<number> {
+/** Opens every folder to be listed, whatever the umask. @returns the octets of all files. */
+async function openFolders(folder: string): Promise<number> {
+  await Deno.chmod(folder, 0o755);
   let octets = 0;
-  for await (const entry of Deno.readDir(folder)) {
-    const path = join(folder, entry.name);
-    octets += entry.isDirectory ? 4096 + await size(path) : (await Deno.stat(path)).size;
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    octets += isDirectory ? await openFolders(path) : (await Deno.stat(path)).size;
   }
   return octets;
 }

@@ -4,10 +4,20 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
+const commonLicenses = ["Apache-2.0"];
 const licenseFile = /^(licen[cs]e|copying)(\.\w+|-\w+)*$/i;
 
+interface NpmPackage {
+  readonly name: string;
+  readonly version: string;
+  /** Keys of other packages. */
+  readonly dependencies: readonly string[];
+}
+
 interface Graph {
-  readonly npmPackages: Readonly<Record<string, { readonly name: string; readonly version: string }>>;
+  readonly modules: readonly { readonly npmPackage?: string }[];
+  /** Everything in the lock file, what only tests use included. */
+  readonly npmPackages: Readonly<Record<string, NpmPackage>>;
 }
 
 /**
@@ -18,14 +28,37 @@ interface Graph {
  */
 export async function bundledLicenses(): Promise<string> {
   const { denoDir } = await denoInfo<{ denoDir: string }>();
-  const { npmPackages } = await denoInfo<Graph>("src/main.ts");
-  const packages = Object.values(npmPackages).sort((a, b) => a.name < b.name ? -1 : 1);
+  const cache = await packageCache(join(denoDir, "npm"));
+  const packages = reachablePackages(await denoInfo<Graph>("src/main.ts"));
   const sections = packages.map(async ({ name, version }) => {
     const folder = join(cache, name, version);
     const { license = "not stated" } = JSON.parse(await Deno.readTextFile(join(folder, "package.json")));
-    return `${"-".repeat(78)}\n${name} ${version}: ${license}\n\n${await licenseText(folder)}`;
+    const text = commonLicenses.includes(license) ? inDebian(license) : await licenseText(folder);
+    return `${"-".repeat(78)}\n${name} ${version}: ${license}\n\n${text}`;
   });
   return (await Promise.all(sections)).join("\n");
+}
+
+/** Deno keeps packages in a folder named after the registry that they came from. */
+async function packageCache(npmCache: string): Promise<string> {
+  for await (const { name, isDirectory } of Deno.readDir(npmCache)) {
+    if (isDirectory && name.includes(".")) return join(npmCache, name);
+  }
+  throw new Deno.errors.NotFound(`Cannot find packages in "${npmCache}": cache them with deno check`);
+}
+
+/** The packages that the program imports, and theirs, by name. */
+function reachablePackages({ modules, npmPackages }: Graph): NpmPackage[] {
+  const reached = new Set(modules.flatMap(({ npmPackage }) => npmPackage === undefined ? [] : [npmPackage]));
+  // What is added on the way is visited too.
+  for (const key of reached) for (const other of npmPackages[key]!.dependencies) reached.add(other);
+  const packages = [...reached].map((key) => npmPackages[key]!);
+  return packages.filter(({ name }) => !name.startsWith("@types/")).sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+/** Policy 12.5: a licence that every Debian system has is named, not repeated. */
+function inDebian(license: string): string {
+  return `On Debian systems its text is in /usr/share/common-licenses/${license}.\n`;
 }
 
 async function licenseText(folder: string): Promise<string> {

@@ -8,26 +8,32 @@ import type { Daemon } from "./daemon.ts";
 /** After the first cut, messages that only lack the provider's last word get this much more. */
 const FINAL_REPLY_GRACE_MS = 150;
 
+export interface DrainContext {
+  readonly reloader: Reloader;
+  /** Takes what is to be closed last of all. */
+  readonly parked: DisposableStack;
+}
+
 /** The steps in their order. */
-export function drainSteps(daemon: Daemon, reloader: Reloader): DrainStep[] {
+export function drainSteps(daemon: Daemon, { reloader, parked }: DrainContext): DrainStep[] {
   return [
     { name: "listeners", run: () => daemon.submission.close() },
     { name: "sessions", run: ({ deadline }) => drainSessions(daemon, deadline) },
+    {
+      name: "pool",
+      reserveMs: 700,
+      async run() {
+        const idle = await daemon.pools.close((connection) => parked.use(connection));
+        daemon.deadlines[Symbol.dispose]();
+        return { summary: { idle } };
+      },
+    },
     {
       name: "tokens",
       reserveMs: 300,
       async run({ deadline }) {
         await daemon.tokens.close(deadline);
         await Promise.all([daemon.store.close(), reloader.idle(), daemon.warmedUp]);
-      },
-    },
-    {
-      name: "pool",
-      reserveMs: 700,
-      async run() {
-        const idle = await daemon.pools.close();
-        daemon.deadlines[Symbol.dispose]();
-        return { summary: { idle } };
       },
     },
     {

@@ -34,6 +34,8 @@ const EARLY_LOG: LogSettings = {
 
 /** Runs the daemon until it has stopped. @returns the exit status. */
 export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOptions): Promise<number> {
+  // Closed last, when the log is on disk.
+  using parked = new DisposableStack();
   await using log = await openLog(EARLY_LOG);
   const logger = log.logger.getChild("lifecycle");
   const lifecycle = new Lifecycle({ log: logger, now: () => performance.now(), exit: Deno.exit });
@@ -46,7 +48,7 @@ export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOpt
   });
   try {
     await using sandbox = await withSandbox(start, { env, out });
-    return await run(sandbox, { log, lifecycle, reload });
+    return await run(sandbox, { log, lifecycle, reload, parked });
   } catch (error) {
     if (!(error instanceof ConfigError)) {
       logger.fatal("Cannot start: {error}", { error: describeStartFailure(error) });
@@ -61,9 +63,10 @@ interface Life {
   readonly log: Log;
   readonly lifecycle: Lifecycle;
   readonly reload: { request: (reason: string) => void };
+  readonly parked: DisposableStack;
 }
 
-async function run(sandbox: SandboxStart, { log, lifecycle, reload }: Life): Promise<number> {
+async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Life): Promise<number> {
   const { env } = sandbox;
   const logger = log.logger.getChild("lifecycle");
   const now = () => performance.now();
@@ -96,7 +99,7 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload }: Life): Pro
     await lifecycle.stopRequested;
   }
   manager.stopping(`Draining because of ${lifecycle.stopReason}`, settings.shutdownTimeoutMs);
-  const drained = await drain(drainSteps(daemon, reloader), {
+  const drained = await drain(drainSteps(daemon, { reloader, parked }), {
     deadlineMs: daemon.settings.shutdownTimeoutMs,
     kill: lifecycle.killSignal,
     log: logger,

@@ -1,6 +1,6 @@
 /** Connections on their way out: each gets QUIT (RFC 5321 §4.1.1.10) and a moment to answer it, all at the same time. */
 
-import type { UpstreamConnection } from "./connection.ts";
+import type { Park, UpstreamConnection } from "./connection.ts";
 
 /** However many connections close at once, each is given this long to answer QUIT. */
 const QUIT_TIMEOUT_MS = 500;
@@ -10,8 +10,8 @@ export class Goodbyes {
   readonly #underWay = new Map<UpstreamConnection, Promise<void>>();
 
   /** Ends `connection`; until `onClosed` it counts, for the provider as for us. */
-  say(connection: UpstreamConnection, onClosed: () => void): void {
-    const goodbye = connection.quit(QUIT_TIMEOUT_MS).then(() => {
+  say(connection: UpstreamConnection, onClosed: () => void, park?: Park): void {
+    const goodbye = connection.quit(QUIT_TIMEOUT_MS, park).then(() => {
       this.#underWay.delete(connection);
       onClosed();
     });

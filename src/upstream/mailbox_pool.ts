@@ -4,7 +4,7 @@ import type { Logger } from "@logtape/logtape";
 import type { Reply } from "../smtp/reply.ts";
 import { AbortScope } from "./abort_scope.ts";
 import type { BackoffState } from "./backoff.ts";
-import type { UpstreamConnection } from "./connection.ts";
+import type { Park, UpstreamConnection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
 import { Goodbyes } from "./goodbyes.ts";
 import { IdleConnections } from "./idle_connections.ts";
@@ -171,15 +171,18 @@ export class MailboxPool {
   /**
    * Says QUIT on all idle connections in parallel, drops the rest, ends dials, turns waiters away. Never rejects.
    *
+   * @param park Default: connections are closed at once.
    * @returns how many were idle.
    */
-  async close(): Promise<number> {
+  async close(park?: Park): Promise<number> {
     this.#state = "closed";
     this.#throttle.close();
     this.#waiters.rejectAll(new PoolClosedError());
     this.#dials.abort(new PoolClosedError());
     const idle = this.#idle.takeAll();
-    for (const connection of idle) this.#retire(connection);
+    for (const connection of idle) {
+      this.#goodbyes.say(connection, () => this.#connections.delete(connection), park);
+    }
     for (const connection of this.#connections.keys()) {
       if (!this.#goodbyes.has(connection)) connection.close();
     }

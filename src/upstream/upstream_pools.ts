@@ -1,6 +1,7 @@
 /** The pools of all mailboxes. */
 
 import type { Logger } from "@logtape/logtape";
+import type { Park } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { MailboxPool } from "./mailbox_pool.ts";
@@ -63,10 +64,15 @@ export class UpstreamPools {
     this.#removed.set(key, pool);
   }
 
-  /** Says QUIT on all idle connections in parallel; what is still in use is cut. @returns how many were idle. */
-  async close(): Promise<number> {
+  /**
+   * Says QUIT on all idle connections in parallel; what is still in use is cut.
+   *
+   * @param park Default: connections are closed at once.
+   * @returns how many were idle.
+   */
+  async close(park?: Park): Promise<number> {
     const pools = [...this.#pools.values(), ...this.#removed.values()];
-    this.#closing = Promise.all(pools.map((pool) => pool.close()));
+    this.#closing = Promise.all(pools.map((pool) => pool.close(park)));
     return (await this.#closing).reduce((sum, count) => sum + count, 0);
   }
 

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import { AccountStore } from "../../src/accounts/account_store.ts";
+import { loadSettings } from "../../src/config/load_settings.ts";
+import { resolveProvider } from "../../src/config/resolve_provider.ts";
 import { AdminDaemon, bodyOf } from "./admin_daemon_fixture.ts";
 import { callApi } from "./admin_fixture.ts";
 
@@ -78,10 +82,6 @@ Deno.test("two writers at once lose nothing", async () => {
     { length: 40 },
     (_, number) => lab.sandbox.tokens.addAccount(`user${number}@sandbox.example`),
   );
-  const { AccountStore } = await import("../../src/accounts/account_store.ts");
-  const { loadSettings } = await import("../../src/config/load_settings.ts");
-  const { resolveProvider } = await import("../../src/config/resolve_provider.ts");
-  const { getLogger } = await import("@logtape/logtape");
   const { directory } = lab.daemon;
   const file = join(directory, "accounts.json");
   const { settings: { providers } } = await loadSettings({

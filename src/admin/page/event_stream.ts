@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
-import { markupText, type Markup } from "./layout.tsx";
+import { type Markup, markupText } from "./layout.tsx";
 
 /** Parts of a page by the id of their element. */
 export type Sections = Readonly<Record<string, Markup>>;

@@ -27,8 +27,11 @@ export function overviewRoutes(services: PageServices): Hono<PageEnv> {
       </Page>,
     );
   });
-  app.get("/events", requireSession(sessions), (c) =>
-    streamSections(c, { sections, closing, isWelcome: () => findSession(sessions, c) !== undefined }));
+  app.get(
+    "/events",
+    requireSession(sessions),
+    (c) => streamSections(c, { sections, closing, isWelcome: () => findSession(sessions, c) !== undefined }),
+  );
   return app;
 
   async function sections(): Promise<Sections> {

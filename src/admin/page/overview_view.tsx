@@ -79,7 +79,11 @@ const Figures: FC<{ status: DaemonStatus; attention: number }> = ({ status, atte
       value={formatNumber(status.accounts.reduce((sum, { pool }) => sum + (pool?.open ?? 0), 0))}
       note={`${waiting(status.accounts)} waiting`}
     />
-    <Figure name="Memory" value={formatOctets(status.residentMemoryOctets)} note={`version ${status.version}`} />
+    <Figure
+      name="Memory"
+      value={formatOctets(status.residentMemoryOctets)}
+      note={`version ${status.version}`}
+    />
     <Figure
       name="SMTP"
       value={listeners(status)}
@@ -109,7 +113,12 @@ const Pools: FC<{ accounts: readonly AccountStatus[] }> = ({ accounts }) => {
         {used.slice(0, mostPools).map(({ email, pool }) => (
           <li>
             <a href={accountPath(email)}>{email}</a>
-            <meter min="0" max={String(pool!.limit)} value={String(pool!.open)} aria-label={`Connections of ${email}`}>
+            <meter
+              min="0"
+              max={String(pool!.limit)}
+              value={String(pool!.open)}
+              aria-label={`Connections of ${email}`}
+            >
               {pool!.open}
             </meter>
             <span class="muted">
