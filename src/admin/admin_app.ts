@@ -13,6 +13,7 @@ import { accountListRoutes } from "./routes/account_list_routes.ts";
 import { accountRoutes } from "./routes/account_routes.ts";
 import { authorizeRoutes } from "./routes/authorize_routes.ts";
 import { batchRoutes } from "./routes/batch_routes.ts";
+import { callbackRoutes } from "./routes/callback_routes.ts";
 import { healthRoutes } from "./routes/health_routes.ts";
 import { lifecycleRoutes } from "./routes/lifecycle_routes.ts";
 import { statusRoutes } from "./routes/status_routes.ts";
@@ -26,17 +27,17 @@ export interface AdminAppOptions {
 
 const batchPath = "/admin/accounts/batch";
 
-/** What a probe, a scraper or a browser that comes back from the provider can't send a token to. */
-const openPaths = new Set(["/health", "/livez", "/readyz", "/metrics", "/oauth/callback", "/"]);
-
 /** Puts the app together. */
 export function createAdminApp(services: AdminServices, { token }: AdminAppOptions): OpenAPIHono {
   const { context } = services;
   const app = new OpenAPIHono();
   app.onError(answerError(context.log) as ErrorHandler);
   app.notFound((c) => c.json(problemBody("There is no such call: see /openapi.json"), 404));
-  app.use(tidyAnswer, guardHost(context.settings), requireToken(token), limitBody(mebibytesFor), requireJson);
+  app.use(tidyAnswer, guardHost(context.settings));
+  // What probes, scrapers and browsers call has no token; everything behind the token's guard has one.
   app.route("/", healthRoutes(context));
+  app.route("/", callbackRoutes(services));
+  app.use(requireToken(token), limitBody(mebibytesFor), requireJson);
   app.route("/", statusRoutes(context));
   app.route("/", lifecycleRoutes(context));
   // Before the routes of one account, whose path would take "batch" and "invalid" for an e-mail.
@@ -82,14 +83,13 @@ const tidyAnswer: MiddlewareHandler = async (c, next) => {
 };
 
 function requireToken(token: string): MiddlewareHandler {
-  const check = bearerAuth({
+  return bearerAuth({
     token,
     realm: "xoauth2-proxy",
     noAuthenticationHeader: { message: problemBody("This call wants a token: Authorization: Bearer TOKEN") },
     invalidAuthenticationHeader: { message: problemBody("The Authorization header is not Bearer TOKEN") },
     invalidToken: { message: problemBody("The token is wrong: its file is named in the log") },
   });
-  return (c, next) => openPaths.has(c.req.path) ? next() : check(c, next);
 }
 
 /** A form that a foreign page sends can't have this type without asking first. */

@@ -159,6 +159,9 @@ export class Reloader {
 
   #reportFault(findings: readonly ReloadFinding[], ms: number): void {
     const { log, observer, signal } = this.#options;
+    if (findings.every((finding) => finding === stoppingFinding)) {
+      return log.info("Reload dropped after {ms} ms: the daemon is stopping", { ms });
+    }
     log.error("Reload refused after {ms} ms, running on unchanged; findings: {count}", {
       ms,
       count: findings.length,

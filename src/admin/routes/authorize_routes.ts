@@ -3,10 +3,8 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Account } from "../../accounts/account.ts";
 import { isSecureUrl } from "../../config/config_values.ts";
-import { TokenError } from "../../oauth/token_error.ts";
 import type { AdminServices } from "../admin_services.ts";
 import { createApiApp, emailParameter, jsonAnswer, withToken } from "../api_app.ts";
-import { callbackPage } from "../callback_page.ts";
 import { commonProblems, problemResponses, RequestProblem } from "../request_problem.ts";
 import { requireAccount } from "../require_account.ts";
 
@@ -87,22 +85,6 @@ const show = createRoute({
   },
 });
 
-const page = { "text/html": { schema: z.string() } };
-
-const callback = createRoute({
-  method: "get",
-  path: "/oauth/callback",
-  operationId: "finishAuthorization",
-  tags,
-  summary: "Where the provider sends the user's browser back to; the state in it works once",
-  request: { query: z.looseObject({ state: z.string().optional(), code: z.string().optional() }) },
-  responses: {
-    200: { description: "The account is authorized", content: page },
-    400: { description: "No authorization waits for this, or it was refused", content: page },
-    502: { description: "The provider can't be asked now: start again", content: page },
-  },
-});
-
 /** The calls of the interactive grants. */
 export function authorizeRoutes({ context, authorizations }: AdminServices): OpenAPIHono {
   const app = createApiApp();
@@ -123,23 +105,6 @@ export function authorizeRoutes({ context, authorizations }: AdminServices): Ope
   app.openapi(show, (c) => {
     const { email } = requireAccount(context.accounts, c.req.valid("param").email);
     return c.json({ success: true as const, email, ...authorizations.stateOf(email) }, 200);
-  });
-  app.openapi(callback, async (c) => {
-    // The address holds the code: no other page is to learn it.
-    c.header("referrer-policy", "no-referrer");
-    c.header(
-      "content-security-policy",
-      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    );
-    try {
-      const email = await authorizations.finish(c.req.url);
-      const text = `${email} can send now. You can close this window.`;
-      return c.html(callbackPage({ title: "Account authorized", text }), 200);
-    } catch (error) {
-      const text = callbackFailure(error);
-      const isPassing = error instanceof TokenError && error.code === "TOKEN_UNAVAILABLE";
-      return c.html(callbackPage({ title: "Not authorized", text }), isPassing ? 502 : 400);
-    }
   });
   return app;
 
@@ -164,11 +129,4 @@ function requireInteractiveGrant({ email, grant }: Account): void {
     message: `is ${grant}`,
     hint: "set it to refresh_token to authorize the account as its user",
   }]);
-}
-
-/** @throws The error itself, if it isn't one for the user. */
-function callbackFailure(error: unknown): string {
-  if (error instanceof TokenError) return `${error.message}. ${error.remedy}.`;
-  if (error instanceof RequestProblem) return `${error.message}.`;
-  throw error;
 }
