@@ -146,7 +146,7 @@ function spawn(files: ProxyFiles, options: ProxyOptions, signal: AbortSignal): R
   const adminOnly = options.adminOnly ? ["--admin-only"] : [];
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--no-prompt", "-P=daemon", MAIN_MODULE, "start"],
+      ...["run", "--no-prompt", "--v8-flags=--max-semi-space-size=8", "-P=daemon", MAIN_MODULE, "start"],
       ...["--config", files.configFile, "--accounts", files.accountsFile],
       ...["--host", HOSTNAME, "--port", "0", "--admin-port", "0", "--log-format", "json"],
       ...logFile,

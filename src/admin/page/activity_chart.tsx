@@ -87,8 +87,12 @@ const Chart: FC<ChartProps> = ({ title, figure, bars, legend, unit, kind }) => {
           role="img"
           aria-label={`${title} over the last ${bars.length} minutes: ${figure}`}
         >
-          {[0.5, height / 2, height - 0.5].map((y) => <line class="grid" x1="0" x2={width} y1={y} y2={y} />)}
-          {bars.map((bar, index) => <BarShape bar={bar} x={index * barWidth} scale={height / highest} />)}
+          {[0.5, height / 2, height - 0.5].map((y) => (
+            <line key={y} class="grid" x1="0" x2={width} y1={y} y2={y} />
+          ))}
+          {bars.map((bar, index) => (
+            <BarShape key={bar.startMs} bar={bar} x={index * barWidth} scale={height / highest} />
+          ))}
         </svg>
         <span class="from" aria-hidden="true">{clock(bars[0]?.startMs ?? 0)}</span>
         <span class="to" aria-hidden="true">now</span>
@@ -102,7 +106,7 @@ const Chart: FC<ChartProps> = ({ title, figure, bars, legend, unit, kind }) => {
 };
 
 const BarShape: FC<{ bar: Bar; x: number; scale: number }> = ({ bar: { base, top, title }, x, scale }) => {
-  if (base + top === 0) return <></>;
+  if (base + top === 0) return null;
   const at = { x: x + gap / 2, width: barWidth - gap };
   const [baseHeight, topHeight] = [base * scale, top * scale].map((value) => Number(value.toFixed(2)));
   return (

@@ -24,12 +24,12 @@ export function accountPath(email: string, ...parts: readonly string[]): string 
 
 /** Accounts that need somebody, each with cause and remedy. */
 export const AttentionList: FC<{ all: readonly Attention[]; most: number }> = ({ all, most }) => {
-  if (all.length === 0) return <></>;
+  if (all.length === 0) return null;
   return (
     <section class="attention">
       <h2>{formatCount(all.length, "account")} to look at</h2>
       <ul>
-        {all.slice(0, most).map((attention) => <AttentionItem {...attention} />)}
+        {all.slice(0, most).map((attention) => <AttentionItem key={attention.email} {...attention} />)}
       </ul>
       {all.length > most && (
         <p>

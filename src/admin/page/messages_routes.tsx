@@ -62,7 +62,9 @@ const Messages: FC<{ recent: readonly EndedTransaction[]; nowMs: number }> = ({ 
           <th scope="col">Upstream reply</th>
         </tr>
       </thead>
-      <tbody>{recent.map((record) => <MessageRow record={record} nowMs={nowMs} />)}</tbody>
+      <tbody>
+        {recent.map((record) => <MessageRow key={record.session} record={record} nowMs={nowMs} />)}
+      </tbody>
     </table>
   );
 };

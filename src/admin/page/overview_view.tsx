@@ -105,7 +105,7 @@ const Pools: FC<{ accounts: readonly AccountStatus[] }> = ({ accounts }) => {
   const used = accounts.filter(({ pool }) => pool !== undefined).sort((a, b) =>
     b.pool!.waiting - a.pool!.waiting || b.pool!.open - a.pool!.open
   );
-  if (used.length === 0) return <></>;
+  if (used.length === 0) return null;
   return (
     <section>
       <h2>Connections against the provider's limit</h2>

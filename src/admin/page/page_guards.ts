@@ -2,15 +2,15 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { getCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
+import { limitBody } from "../limit_body.ts";
 import { RequestProblem } from "../request_problem.ts";
 import type { PageEnv } from "./page_services.ts";
 import type { PageSession, PageSessions } from "./page_sessions.ts";
 import { showSignIn } from "./sign_in_view.tsx";
 
-const formOctets = 64 * 1024;
+const limitForm = limitBody(() => 1);
 
 /**
  * Nothing runs, loads or is framed that isn't the page's own, and no text can bring styles along. `same-origin`, not
@@ -41,13 +41,7 @@ export const readForm: MiddlewareHandler<PageEnv> = async (c, next) => {
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
     throw new RequestProblem(415, "The page takes forms only; the API is under /admin");
   }
-  const limit = bodyLimit({
-    maxSize: formOctets,
-    onError: () => {
-      throw new RequestProblem(413, "The form is too large");
-    },
-  });
-  return await limit(c, async () => {
+  return await limitForm(c, async () => {
     c.set("form", new URLSearchParams(await c.req.text()));
     await next();
   });
@@ -62,7 +56,7 @@ export function requireSession(sessions: PageSessions): MiddlewareHandler<PageEn
       throw new RequestProblem(403, "The form belongs to an earlier sign-in: go back, reload, and try again");
     }
     c.set("session", session);
-    await next();
+    return await next();
   };
 }
 
