@@ -8,6 +8,7 @@ import type { AdminServices } from "./admin_services.ts";
 import { answerError } from "./answer_error.ts";
 import { guardHost } from "./host_guard.ts";
 import { hasBody, limitBody } from "./limit_body.ts";
+import { pageApp } from "./page/page_app.ts";
 import { problemBody, RequestProblem } from "./request_problem.ts";
 import { accountListRoutes } from "./routes/account_list_routes.ts";
 import { accountRoutes } from "./routes/account_routes.ts";
@@ -37,6 +38,7 @@ export function createAdminApp(services: AdminServices, { token }: AdminAppOptio
   // What probes, scrapers and browsers call has no token; everything behind the token's guard has one.
   app.route("/", healthRoutes(context));
   app.route("/", callbackRoutes(services));
+  app.route("/", pageApp(services, { token }));
   app.use(requireToken(token), limitBody(mebibytesFor), requireJson);
   app.route("/", statusRoutes(context));
   app.route("/", lifecycleRoutes(context));

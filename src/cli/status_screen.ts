@@ -138,7 +138,7 @@ function accountLines(
     shown.map(({ email, provider, token, pool, rates }) => [
       email,
       provider,
-      token.state.replaceAll("_", " "),
+      stateName(token.state),
       pool?.open ?? "",
       pool?.idle ?? "",
       pool?.waiting ?? "",
@@ -148,6 +148,11 @@ function accountLines(
     ]),
   );
   return ["", styled(header, "dim", isTerminal), ...rows, ...rest(accounts.length - shown.length)];
+}
+
+/** No token was asked for yet: nothing to worry about. */
+function stateName(state: string): string {
+  return state === "unknown" ? "not used yet" : state.replaceAll("_", " ");
 }
 
 function rest(count: number): string[] {

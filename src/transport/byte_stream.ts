@@ -11,8 +11,6 @@ export interface ByteStream extends ByteSource, Disposable {
   readonly isSecure: boolean;
   /** Writes all of `octets`; one write at a time. Waits until the system has taken them: that is the back-pressure. */
   write(octets: Uint8Array): Promise<void>;
-  /** Says that no more will be written, best effort; reading goes on. */
-  closeWrite(): Promise<void>;
   /** Releases the connection at once; a read or write under way rejects with `StreamClosedError`. Harmless when repeated. */
   close(): void;
 }

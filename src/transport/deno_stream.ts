@@ -34,14 +34,6 @@ export class DenoStream implements ByteStream {
     }
   }
 
-  async closeWrite(): Promise<void> {
-    try {
-      await this.#conn.closeWrite();
-    } catch (error) {
-      throw this.#translate(error);
-    }
-  }
-
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -80,10 +80,6 @@ export class NodeStream implements ByteStream {
     });
   }
 
-  closeWrite(): Promise<void> {
-    return new Promise((resolve) => this.socket.end(() => resolve()));
-  }
-
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -3,9 +3,13 @@ import type { NewAccount } from "../../admin/account_body.ts";
 import { addAccountOptions, runAccountCommand } from "../account_options.ts";
 import type { CommandContext } from "../command_context.ts";
 import { CommandFailure } from "../command_failure.ts";
+import { nearestKey } from "../../config/nearest_key.ts";
+import type { ProviderSettings } from "../../config/settings.ts";
 import { exitStatus } from "../../lifecycle/exit_status.ts";
 import { inputOf, readSecret, requireOnePipe } from "../secret_sources.ts";
 import type { CommandInput } from "../terminal_input.ts";
+
+type Providers = ReadonlyMap<string, ProviderSettings>;
 
 interface AddOptions {
   readonly provider?: string;
@@ -65,7 +69,8 @@ export function registerAccountAdd(group: Command, context: CommandContext): voi
       context,
       async work({ services, finishEdit }) {
         const { addAccount } = await import("../add_account.ts");
-        const body = await askForAccount({ ...options, email }, inputOf(context));
+        const { providers } = services.settings;
+        const body = await askForAccount({ ...options, email }, { input: inputOf(context), providers });
         const { account, isReplacement } = await addAccount(body, services);
         const needsGrant = account.grant === "refresh_token" && account.refreshToken === undefined;
         await finishEdit(
@@ -82,12 +87,12 @@ export function registerAccountAdd(group: Command, context: CommandContext): voi
 /** What the options don't have is asked for on a terminal; elsewhere what must be there is missed. */
 async function askForAccount(
   options: AddOptions & { readonly email: string | undefined },
-  input: CommandInput,
+  { input, providers }: { readonly input: CommandInput; readonly providers: Providers },
 ): Promise<NewAccount> {
   const { grant = "refresh_token", clientSecretFile, refreshTokenFile, passwordFile } = options;
   requireOnePipe([clientSecretFile, refreshTokenFile, passwordFile]);
   const email = options.email ?? await required(input, "Mailbox (e-mail):", "the mailbox");
-  const provider = options.provider ?? await required(input, "Provider (gmail, outlook, …):", "--provider");
+  const provider = options.provider ?? await askForProvider(input, providers);
   const clientId = options.clientId ??
     (grant === "service_account" ? "" : await required(input, "Client id:", "--client-id"));
   const secret = (file: string | undefined, question?: string) => readSecret({ input, file, question });
@@ -123,6 +128,19 @@ async function askForAccount(
     verify: options.verify && !(isUser && refreshToken === undefined),
     overwrite: options.overwrite ?? false,
   };
+}
+
+/** Asks until there is such a provider: the secrets that come next should not be typed in vain. */
+async function askForProvider(input: CommandInput, providers: Providers): Promise<string> {
+  let question = "Provider (gmail, outlook, …):";
+  for (;;) {
+    const name = await required(input, question, "--provider");
+    if (providers.has(name.toLowerCase())) return name;
+    const nearest = nearestKey(name, providers.keys());
+    question = nearest === undefined
+      ? `There is no "${name}". One of ${[...providers.keys()].join(", ")}:`
+      : `There is no "${name}"; did you mean "${nearest}"? Provider:`;
+  }
 }
 
 async function required(input: CommandInput, question: string, what: string): Promise<string> {

@@ -25,7 +25,9 @@ export function registerAccountList(group: Command, context: CommandContext): vo
             JSON.stringify({ success: true, total_accounts: views.length, accounts: views }),
           );
         }
-        if (accounts.length === 0) return context.out(`No accounts in ${settings.accountsFile}`);
+        if (accounts.length === 0) {
+          return context.out(`No accounts in ${settings.accountsFile}: xoauth2-proxy account add makes one`);
+        }
         const { table } = await import("../table.ts");
         const { styled } = await import("../styled.ts");
         const [header = "", ...rows] = table(
