@@ -22,6 +22,9 @@ export interface DataRelayOptions extends MailDataOptions {
   readonly onEnd?: () => void;
 }
 
+/** The lone dot with its CRLF, which is no part of the message; the CRLF before it is. */
+const END_OF_DATA_OCTETS = 3;
+
 /** How the message went. With a refusal the provider has not seen its end. */
 export interface DataRelayResult {
   readonly octets: number;
@@ -79,12 +82,13 @@ async function pump(
     reader.consume(scanner.consumed);
   }
   options.onEnd?.();
-  return refusal ? { octets, refusal } : { octets };
+  const messageOctets = octets - END_OF_DATA_OCTETS;
+  return refusal ? { octets: messageOctets, refusal } : { octets: messageOctets };
 }
 
 function refuse(scanner: MailDataScanner, octets: number, maxMessageOctets: number): Reply | undefined {
-  // The end of data is no part of the message; transparency dots are too few to matter.
-  if (octets - 3 > maxMessageOctets) {
+  // Transparency dots are too few to matter.
+  if (octets - END_OF_DATA_OCTETS > maxMessageOctets) {
     return Reply.of(552, "5.3.4", `Message is larger than ${maxMessageOctets} octets`);
   }
   switch (scanner.fault) {

@@ -5,14 +5,15 @@
 
 import { Reply } from "../smtp/reply.ts";
 import type { LineReader } from "../smtp/line_reader.ts";
-import type { Span, Tracer } from "../telemetry/tracer.ts";
+import type { Tracer } from "../telemetry/tracer.ts";
 import type { Lease } from "../upstream/lease.ts";
 import type { MailboxPool } from "../upstream/mailbox_pool.ts";
 import { UpstreamLostError } from "../upstream/upstream_error.ts";
 import { type DataRelayOptions, relayMailData } from "./data_relay.ts";
 import { relayed, replyForError } from "./reply_for_error.ts";
 import { formatStep, isOutOfStep, NO_RECIPIENTS, NO_TRANSACTION, type Step, unsupported } from "./step.ts";
-import type { TransactionObserver, TransactionOutcome, TransactionRecord } from "./transaction_record.ts";
+import type { TransactionObserver, TransactionOutcome } from "./transaction_record.ts";
+import { TransactionReport } from "./transaction_report.ts";
 
 export interface TransactionOptions {
   readonly pool: MailboxPool;
@@ -25,14 +26,13 @@ export interface TransactionOptions {
   readonly tracer: Tracer;
 }
 
+const SHUTTING_DOWN = Reply.of(451, "4.3.2", "Service is shutting down, try again");
 const LONE_DOT = new TextEncoder().encode(".\r\n");
 
 /** Begun by MAIL; over after the final reply, `abandon`, or a failure before any recipient. */
 export class Transaction {
   readonly #options: TransactionOptions;
-  readonly #startedAtMs: number;
-  readonly #span: Span;
-  #upstreamSpan: Span | undefined;
+  readonly #report: TransactionReport;
   #queue: Step[] = [];
   /** MAIL and the recipients that the client has been told are accepted: what a replay must repeat. */
   #accepted: Step[] = [];
@@ -41,23 +41,13 @@ export class Transaction {
   /** Why it can't go on; every further command reads this. */
   #failure: Reply | undefined;
   #isOver = false;
-  #reversePath = "";
-  #recipients = 0;
-  #refusedRecipients = 0;
-  #poolWaitMs = 0;
-  #messageOctets = 0;
-  #finalReplyMs: number | undefined;
-  #upstream: string | undefined;
   #isSendingData = false;
   #awaitsFinalReply = false;
-  #outcomeUnknown = false;
+  #isCut = false;
 
   constructor(options: TransactionOptions) {
     this.#options = options;
-    this.#startedAtMs = options.now();
-    const { tracer, session, client, pool } = options;
-    const attributes = tracer.isRecording ? { session, client, account: pool.mailbox.email } : undefined;
-    this.#span = tracer.start("transaction", attributes);
+    this.#report = new TransactionReport(options);
   }
 
   /** Whether MAIL has to come again before anything else. */
@@ -67,12 +57,12 @@ export class Transaction {
 
   /** Recipients that were accepted. */
   get recipients(): number {
-    return this.#recipients;
+    return this.#report.recipients;
   }
 
   /** Whether no recipient was accepted and none is in the queue. */
   get hasNoRecipients(): boolean {
-    return this.#recipients === 0 && !this.#queue.some((step) => step.verb === "RCPT");
+    return this.#report.recipients === 0 && !this.#queue.some((step) => step.verb === "RCPT");
   }
 
   /** Whether the provider has read the whole message and owes its reply. */
@@ -115,7 +105,7 @@ export class Transaction {
   async admitRecipient(): Promise<Reply | undefined> {
     const { recipientsPerMessage = Infinity } = this.#options.pool.mailbox.provider.limits;
     const queued = this.#queue.filter((step) => step.verb === "RCPT").length;
-    if (this.#recipients + queued >= recipientsPerMessage) {
+    if (this.#report.recipients + queued >= recipientsPerMessage) {
       return Reply.of(
         452,
         "4.5.3",
@@ -123,7 +113,7 @@ export class Transaction {
       );
     }
     try {
-      await this.#options.pool.rates.countRecipient();
+      await this.#options.pool.rates.admitRecipients(this.#report.recipients + queued + 1);
       return undefined;
     } catch (error) {
       return this.#replyFor(error);
@@ -141,12 +131,13 @@ export class Transaction {
     this.#isSendingData = true;
     try {
       const { octets, refusal } = await relayMailData(reader, lease.connection, options);
-      this.#messageOctets = octets;
+      this.#report.messageOctets = octets;
       if (refusal) return this.#refuse(refusal);
       return await this.#readFinalReply(lease);
     } catch (error) {
       this.#drop();
-      this.#finish("abandoned");
+      if (this.#isCut) this.#finish("deferred", SHUTTING_DOWN);
+      else this.#finish("abandoned");
       throw error;
     } finally {
       this.#isSendingData = false;
@@ -171,22 +162,17 @@ export class Transaction {
 
   /** Drops the upstream connection now, whatever is under way on it. */
   cut(): void {
+    this.#isCut = true;
     this.#lease?.connection.close();
   }
 
   async #begin(): Promise<void> {
-    const { pool, signal, now } = this.#options;
-    const from = now();
-    const wait = this.#span.child("pool wait");
-    try {
+    const { pool, signal } = this.#options;
+    this.#lease = await this.#report.measureWait(async () => {
       await pool.rates.countMessage(signal);
-      this.#lease = await wait.run(() => pool.acquire(signal));
-    } finally {
-      wait.end();
-    }
-    this.#poolWaitMs = now() - from;
-    this.#upstream = this.#lease.connection.remoteAddress;
-    this.#upstreamSpan = this.#span.child("upstream");
+      return await pool.acquire(signal);
+    });
+    this.#report.beginUpstream(this.#lease.connection.remoteAddress);
   }
 
   /** Sends the steps; on a connection that was used before and is dead now, everything once more on a fresh one. */
@@ -199,7 +185,7 @@ export class Transaction {
       this.#replayed = true;
       this.#lease = undefined;
       this.#lease = await this.#options.pool.renew(lease, this.#options.signal);
-      this.#upstream = this.#lease.connection.remoteAddress;
+      this.#report.beginUpstream(this.#lease.connection.remoteAddress);
       await this.#exchange(steps, this.#accepted);
     }
   }
@@ -240,17 +226,17 @@ export class Transaction {
       const reply = step.reply!;
       if (this.#lease) this.#options.pool.noteReply(reply);
       if (step.verb === "MAIL") {
-        this.#reversePath = step.mail.reversePath;
+        this.#report.reversePath = step.mail.reversePath;
         if (!reply.isPositive) return this.#endAtMail(reply, steps);
         this.#accepted = [step];
       } else if (step.verb === "RCPT") {
         if (reply.isPositive) {
-          this.#recipients++;
+          this.#report.recipients++;
           this.#accepted.push(step);
-        } else this.#refusedRecipients++;
+        } else this.#report.refusedRecipients++;
       } else if (reply.code !== 354) {
         return this.#endEarly(reply);
-      } else if (this.#recipients === 0) {
+      } else if (this.#report.recipients === 0) {
         await this.#sendNothing(step);
       }
     }
@@ -288,25 +274,27 @@ export class Transaction {
   async #readFinalReply(lease: Lease): Promise<Reply> {
     const { now, pool } = this.#options;
     const from = now();
+    let reply: Reply;
     this.#awaitsFinalReply = true;
     try {
-      const reply = await lease.connection.readFinalReply();
-      this.#finalReplyMs = now() - from;
+      reply = await lease.connection.readFinalReply();
       if (reply.code >= 300 && reply.code < 400) {
         throw new UpstreamLostError("the reply to mail data", `the provider answered ${reply.text()}`);
       }
-      pool.noteReply(reply);
-      this.#lease = undefined;
-      lease.release("clean");
-      const answer = relayed(reply);
-      this.#finish(answer.isPositive ? "relayed" : answer.isPermanent ? "rejected" : "deferred", answer);
-      return answer;
     } catch (error) {
-      this.#outcomeUnknown = true;
+      this.#report.outcomeUnknown = true;
       return this.#refuse(this.#replyFor(error));
     } finally {
       this.#awaitsFinalReply = false;
     }
+    this.#report.finalReplyMs = now() - from;
+    pool.noteReply(reply);
+    this.#lease = undefined;
+    lease.release("clean");
+    if (reply.isPositive) await pool.rates.countRecipients(this.#report.recipients);
+    const answer = relayed(reply);
+    this.#finish(answer.isPositive ? "relayed" : answer.isPermanent ? "rejected" : "deferred", answer);
+    return answer;
   }
 
   /** The message did not go out whole; the connection is in the middle of it and can't be used again. */
@@ -332,41 +320,13 @@ export class Transaction {
     const reply = replyForError(error);
     if (reply) return reply;
     const { signal } = this.#options;
-    if (signal.aborted) return Reply.of(451, "4.3.2", "Service is shutting down, try again");
+    if (signal.aborted) return SHUTTING_DOWN;
     throw error;
-  }
-
-  #endSpans(outcome: TransactionOutcome, reply: Reply | undefined): void {
-    const span = this.#span;
-    if (this.#options.tracer.isRecording) {
-      span.set({ outcome, octets: this.#messageOctets, recipients: this.#recipients });
-      if (outcome === "deferred" || outcome === "rejected") span.fail(reply?.text() ?? outcome);
-    }
-    this.#upstreamSpan?.end();
-    span.end();
   }
 
   #finish(outcome: TransactionOutcome, reply?: Reply): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#endSpans(outcome, reply);
-    const { session, client, pool, now, observer } = this.#options;
-    const record: TransactionRecord = {
-      session,
-      client,
-      account: pool.mailbox.email,
-      reversePath: this.#reversePath,
-      recipients: this.#recipients,
-      refusedRecipients: this.#refusedRecipients,
-      messageOctets: this.#messageOctets,
-      outcome,
-      ...(reply && { reply }),
-      ...(this.#upstream !== undefined && { upstream: this.#upstream }),
-      poolWaitMs: this.#poolWaitMs,
-      ...(this.#finalReplyMs !== undefined && { finalReplyMs: this.#finalReplyMs }),
-      durationMs: now() - this.#startedAtMs,
-      ...(this.#outcomeUnknown && { outcomeUnknown: true as const }),
-    };
-    observer(record);
+    this.#report.end(outcome, reply);
   }
 }

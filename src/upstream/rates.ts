@@ -61,10 +61,23 @@ export class MailboxRates {
     if (counted && counted.consumedPoints > 0 && counted.msBeforeNext > 0) await this.#messages!.reward("");
   }
 
-  /** Counts a recipient. @throws {RateLimitError} When the day is full. */
-  async countRecipient(): Promise<void> {
-    const waitMs = await this.#take(this.#recipients);
-    if (waitMs > 0) throw this.#refusal(waitMs, `limit of ${this.#limits.recipientsPerDay} recipients a day`);
+  /**
+   * Checks that the day has room for a message's recipients. They are counted when it has gone out, so that messages which
+   * don't, as in an outage, use nothing up.
+   *
+   * @param recipients Those of the message so far, the next one included.
+   * @throws {RateLimitError} When the day is full.
+   */
+  async admitRecipients(recipients: number): Promise<void> {
+    const limit = this.#limits.recipientsPerDay;
+    const counted = await this.#recipients?.get("");
+    if (limit === undefined || (counted?.consumedPoints ?? 0) + recipients <= limit) return;
+    throw this.#refusal(counted?.msBeforeNext ?? DAY_SECONDS * 1000, `limit of ${limit} recipients a day`);
+  }
+
+  /** Counts the recipients of a message that has gone out. */
+  async countRecipients(recipients: number): Promise<void> {
+    if (this.#recipients !== undefined && !this.#closed) await this.#recipients.penalty("", recipients);
   }
 
   /** What is left of each limit, for status. */

@@ -24,23 +24,32 @@ export interface AccountPageProps {
 export const AccountPage: FC<AccountPageProps> = (props) => {
   const { session, account, attention } = props;
   const path = (...parts: string[]) => accountPath(account.email, ...parts);
+  const isConnected = attention?.condition !== "unconnected";
+  const verify = (
+    <section class="panel">
+      <h2>Verify</h2>
+      <p>Gets a token, and signs in at the provider's mail server. Sends nothing.</p>
+      <ActionForm
+        session={session}
+        action={path("verify")}
+        button="Verify"
+        kind={isConnected ? "main" : ""}
+      />
+    </section>
+  );
+  const connect = <ConnectSection session={session} account={account} isMain={!isConnected} />;
   return (
     <Page title={account.email} current="accounts" session={session}>
       <p>
         <ConditionBadge condition={attention?.condition ?? "fine"} /> {account.providerName}
       </p>
       {attention && (
-        <section class="notice bad">
+        <section class={`notice ${attention.condition === "blocked" ? "bad" : "warn"}`}>
           <h2>What is wrong</h2>
           <Reason cause={attention.cause} remedy={attention.remedy} />
         </section>
       )}
-      <section class="panel">
-        <h2>Verify</h2>
-        <p>Gets a token, and signs in at the provider's mail server. Sends nothing.</p>
-        <ActionForm session={session} action={path("verify")} button="Verify" kind="main" />
-      </section>
-      <ConnectSection session={session} account={account} />
+      {isConnected ? [verify, connect] : [connect, verify]}
       <section class="panel">
         <h2>SMTP clients</h2>
         <ClientFacts {...props} />
@@ -77,7 +86,9 @@ export const AccountPage: FC<AccountPageProps> = (props) => {
   );
 };
 
-const ConnectSection: FC<{ session: PageSession; account: Account }> = ({ session, account }) => {
+const ConnectSection: FC<{ session: PageSession; account: Account; isMain: boolean }> = (
+  { session, account, isMain },
+) => {
   const { provider: { authorizationUrl, deviceAuthorizationUrl }, grant, email, refreshToken } = account;
   if (grant !== "refresh_token") return null;
   if ((authorizationUrl ?? deviceAuthorizationUrl) === undefined) return null;
@@ -89,7 +100,9 @@ const ConnectSection: FC<{ session: PageSession; account: Account }> = ({ sessio
         <CsrfField session={session} />
         {authorizationUrl !== undefined && (
           <>
-            <button type="submit" name="method" value="browser" class="main">In this browser</button>
+            <button type="submit" name="method" value="browser" class={isMain ? "main" : ""}>
+              In this browser
+            </button>
             <button type="submit" name="method" value="link">With a link for the owner</button>
           </>
         )}

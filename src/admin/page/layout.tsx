@@ -39,7 +39,7 @@ export const Page: FC<PropsWithChildren<PageProps>> = ({ title, session, current
     </head>
     <body {...(events === undefined ? {} : { "data-events": events })}>
       <a class="skip" href="#content">Skip to content</a>
-      <header class="top">
+      <header class="masthead">
         <span class="brand">xoauth2-proxy</span>
         {session && <Navigation session={session} current={current} />}
       </header>

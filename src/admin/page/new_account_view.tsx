@@ -55,7 +55,7 @@ export const NewAccountForm: FC<NewAccountFormProps> = (
         <input type="hidden" name="provider" value={provider.name} />
         <TextField name="email" label="Address of the mailbox" type="email" required {...form} />
         <TextField name="client_id" label="Client ID of the app" {...form}>
-          Not needed with a service account.
+          {guide.appGrant === "service_account" && "Not needed with a service account."}
         </TextField>
         <TextField
           name="client_secret"

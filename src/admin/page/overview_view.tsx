@@ -67,7 +67,7 @@ const Figures: FC<{ status: DaemonStatus; attention: number }> = ({ status, atte
     <Figure
       name="Sessions"
       value={formatNumber(status.sessions)}
-      note={`${formatCount(status.messages, "message")} under way`}
+      note={`${formatCount(status.messages, "message")} now`}
     />
     <Figure
       name="Accounts"
@@ -75,9 +75,9 @@ const Figures: FC<{ status: DaemonStatus; attention: number }> = ({ status, atte
       note={attention === 0 ? "all fine" : `${attention} to look at`}
     />
     <Figure
-      name="Provider connections"
+      name="Connections"
       value={formatNumber(status.accounts.reduce((sum, { pool }) => sum + (pool?.open ?? 0), 0))}
-      note={`${waiting(status.accounts)} waiting`}
+      note={`to providers, ${waiting(status.accounts)}`}
     />
     <Figure
       name="Memory"
@@ -134,7 +134,7 @@ const Pools: FC<{ accounts: readonly AccountStatus[] }> = ({ accounts }) => {
 };
 
 function waiting(accounts: readonly AccountStatus[]): string {
-  return formatCount(accounts.reduce((sum, { pool }) => sum + (pool?.waiting ?? 0), 0), "message");
+  return `${formatNumber(accounts.reduce((sum, { pool }) => sum + (pool?.waiting ?? 0), 0))} waiting`;
 }
 
 function listeners({ listeners, adminOnly, state }: DaemonStatus): string {

@@ -50,9 +50,12 @@ Deno.test("MailboxRates does not count what it refuses", async () => {
 
 Deno.test("MailboxRates counts recipients of a day", async () => {
   const rates = new MailboxRates({ connections: 3, recipientsPerDay: 2 });
-  await rates.countRecipient();
-  await rates.countRecipient();
-  await assert.rejects(rates.countRecipient(), { code: "RATE_LIMIT", message: /2 recipients a day/ });
+  await rates.admitRecipients(2);
+  await rates.countRecipients(1);
+  await rates.admitRecipients(1);
+  await assert.rejects(rates.admitRecipients(2), { code: "RATE_LIMIT" });
+  await rates.countRecipients(1);
+  await assert.rejects(rates.admitRecipients(1), { code: "RATE_LIMIT", message: /2 recipients a day/ });
   assert.deepEqual(await rates.remaining(), { recipientsToday: 0 });
   await rates.close();
 });
@@ -60,7 +63,7 @@ Deno.test("MailboxRates counts recipients of a day", async () => {
 Deno.test("MailboxRates without limits counts nothing", async () => {
   const rates = new MailboxRates({ connections: 3 });
   await countAll(rates, 100);
-  await rates.countRecipient();
+  await rates.countRecipients(1);
   assert.deepEqual(await rates.remaining(), {});
 });
 
