@@ -28,7 +28,7 @@ export async function removeInvalidAccounts(
   const outcome: InvalidAccountsOutcome = { checked: all.length, removed: [], kept: [] };
   try {
     await inParallel(all, async (account) => {
-      const failure = await failureOfGrant(account, context, signal);
+      const failure = await failureOfGrant(account, { ...context, signal });
       if (!failure) return;
       const { email } = account;
       // Rotated by a refresh meanwhile: then the token that was refused isn't the account's any more.
@@ -49,8 +49,9 @@ export async function removeInvalidAccounts(
 
 async function failureOfGrant(
   account: Account,
-  { accounts, tokens, now }: Pick<AdminContext, "accounts" | "tokens" | "now">,
-  signal: AbortSignal,
+  { accounts, tokens, now, signal }: Pick<AdminContext, "accounts" | "tokens" | "now"> & {
+    readonly signal: AbortSignal;
+  },
 ): Promise<VerificationFailure | undefined> {
   const { failure } = await verifyGrant(account, {
     probe: (probed, probeSignal) => tokens.probe(probed, probeSignal),

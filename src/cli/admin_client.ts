@@ -58,7 +58,7 @@ export class AdminClient {
     const answer = await this.#fetch(path, {
       method,
       headers: { authorization: `Bearer ${token.value}` },
-    }, timeoutMs);
+    }, { timeoutMs });
     if (answer.status === 401) {
       throw new CommandFailure(
         `The daemon at ${this.url} refuses the admin token in ${token.place}: give --token-file or XOAUTH2_ADMIN_TOKEN`,
@@ -74,7 +74,7 @@ export class AdminClient {
    */
   async isUp(): Promise<boolean> {
     try {
-      const { body } = await this.#fetch("/health", {}, requestTimeoutMs);
+      const { body } = await this.#fetch("/health", {}, { timeoutMs: requestTimeoutMs });
       if (body["service"] === "xoauth2-proxy-admin") return true;
       throw this.#stranger();
     } catch (error) {
@@ -83,7 +83,11 @@ export class AdminClient {
     }
   }
 
-  async #fetch(path: string, init: RequestInit, timeoutMs: number): Promise<AdminAnswer> {
+  async #fetch(
+    path: string,
+    init: RequestInit,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<AdminAnswer> {
     const never = new AbortController().signal;
     const { status, text } = await withTimeout(
       (signal) => this.#exchange(path, { ...init, signal }),

@@ -2,7 +2,11 @@
 
 import type { Account } from "../accounts/account.ts";
 import type { GrantedTokens } from "../oauth/access_token.ts";
-import { finishAuthorizationCode, startAuthorizationCode } from "../oauth/authorization_code.ts";
+import {
+  finishAuthorizationCode,
+  type FinishedAuthorization,
+  startAuthorizationCode,
+} from "../oauth/authorization_code.ts";
 import { startDeviceCode, waitForDeviceCode } from "../oauth/device_code.ts";
 import { EndpointClient } from "../oauth/endpoint_client.ts";
 import { withTimeout } from "../oauth/with_timeout.ts";
@@ -62,7 +66,7 @@ async function byBrowser(account: Account, { redirectUri, tell, endpoints }: Way
   tell(`  ${pending.url}`);
   tell("(browser on another machine? stop this with Ctrl+C, and add --manual)");
   const callbackUrl = await limited(userTimeoutMs, (signal) => listener.callback(pending.state, signal));
-  return await exchange(account, { pending, callbackUrl }, endpoints);
+  return await exchange(account, { pending, callbackUrl, endpoints });
 }
 
 async function byPastedUrl(
@@ -74,7 +78,7 @@ async function byPastedUrl(
   tell(`  ${pending.url}`);
   tell("The browser ends at a page that can't be shown. Copy its whole address.");
   const callbackUrl = input.isTerminal ? await input.ask("Address:") : (await input.readAll()).trim();
-  return await exchange(account, { pending, callbackUrl }, endpoints);
+  return await exchange(account, { pending, callbackUrl, endpoints });
 }
 
 async function byDeviceCode(account: Account, { tell, endpoints }: Way): Promise<Granted> {
@@ -91,8 +95,7 @@ async function byDeviceCode(account: Account, { tell, endpoints }: Way): Promise
 
 async function exchange(
   account: Account,
-  finished: Parameters<typeof finishAuthorizationCode>[0],
-  endpoints: EndpointClient,
+  { endpoints, ...finished }: FinishedAuthorization & { readonly endpoints: EndpointClient },
 ): Promise<Granted> {
   const fetch = endpoints.fetchFor(account.provider);
   return await limited(

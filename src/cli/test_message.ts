@@ -48,7 +48,7 @@ export async function sendTestMessage(
   const connection = await connect({ account, mailbox, dialer });
   const dialogue: string[] = [];
   try {
-    const refused = await converse(connection, addresses, dialogue);
+    const refused = await converse(addresses, { connection, dialogue });
     return refused
       ? { success: false, dialogue, remedy: diagnose(refused).remedy }
       : { success: true, dialogue };
@@ -71,9 +71,8 @@ async function connect({ account, mailbox, dialer }: SendingOptions): Promise<Up
 
 /** @returns The reply that ended it, if one did. */
 async function converse(
-  connection: UpstreamConnection,
   addresses: TestAddresses,
-  dialogue: string[],
+  { connection, dialogue }: { readonly connection: UpstreamConnection; readonly dialogue: string[] },
 ): Promise<Reply | undefined> {
   const say = async (line: string, isWanted: (reply: Reply) => boolean) => {
     const reply = await connection.command(line);

@@ -42,6 +42,7 @@ export function fillSettings(parts: SettingsParts): Omit<Settings, "configFile">
     shutdownTimeoutMs: shutdownTimeout * 1000,
     adminOnly: start.adminOnly ?? false,
     sandbox: start.sandbox ?? false,
+    takeOver: start.takeOver ?? false,
   };
 }
 

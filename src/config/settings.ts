@@ -155,4 +155,6 @@ export interface Settings {
   readonly shutdownTimeoutMs: number;
   readonly adminOnly: boolean;
   readonly sandbox: boolean;
+  /** Replaces a daemon that runs with the same admin address. */
+  readonly takeOver: boolean;
 }

@@ -18,6 +18,7 @@ export interface StartSettings {
   readonly logFormat?: LogSettings["format"];
   readonly logFile?: string;
   readonly sandbox?: boolean;
+  readonly takeOver?: boolean;
 }
 
 /** One start setting: its names, and how its text becomes a value. */
@@ -112,4 +113,5 @@ export const startSettings: readonly StartSetting[] = [
   choice("--log-format", ["text", "json"], "text or json (default: text on a terminal, else json)"),
   text("--log-file", "FILE", "write the log there, rotated by size (default: standard error)"),
   toggle("--sandbox", "start an embedded provider with one ready account, and print how to send to it"),
+  toggle("--take-over", "replace the running daemon without a refused connection (Linux)"),
 ];

@@ -23,6 +23,7 @@ import { planListeners } from "./listener_plans.ts";
 import { type Authorities, MailboxDirectory, providersOf, readAuthorities } from "./mailbox_directory.ts";
 import { prewarm } from "./prewarm.ts";
 import { versionNumber } from "../version_number.ts";
+import type { TakeOver } from "./take_over.ts";
 import { TransactionLog } from "./transaction_log.ts";
 
 export interface DaemonOptions {
@@ -30,6 +31,8 @@ export interface DaemonOptions {
   readonly log: Log;
   readonly lifecycle: Lifecycle;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of the daemon that runs already. */
+  readonly takeOver?: TakeOver;
 }
 
 /** All parts of a running daemon. `start` opens it, `drainSteps` and `reloadParts` say how it ends and changes. */
@@ -50,6 +53,7 @@ export class Daemon {
   readonly #startedAtMs = Date.now();
   #warmUp: Promise<unknown> = Promise.resolve();
   #env: DaemonOptions["env"];
+  readonly #takeOver: TakeOver | undefined;
 
   /**
    * Reads the accounts and puts the parts together; nothing listens yet.
@@ -69,7 +73,7 @@ export class Daemon {
   }
 
   private constructor(
-    { settings, log, lifecycle, env }: DaemonOptions,
+    { settings, log, lifecycle, env, takeOver }: DaemonOptions,
     { store, tracer }: { store: AccountStore; tracer: Tracer },
   ) {
     this.settings = settings;
@@ -77,6 +81,7 @@ export class Daemon {
     this.lifecycle = lifecycle;
     this.store = store;
     this.#env = env;
+    this.#takeOver = takeOver;
     const now = Date.now;
     this.tokens = new TokenService({
       tokenTimeoutMs: settings.tokenTimeoutMs,
@@ -92,6 +97,7 @@ export class Daemon {
       clientName: settings.submission.hostname,
       log: log.logger.getChild("upstream"),
       onOutcome: (outcome) => this.metrics.dialEnded(outcome),
+      ...(takeOver && { mayDial: takeOver.mayDial }),
     });
     this.pools = new UpstreamPools({
       dialer: this.dialer,
@@ -132,8 +138,17 @@ export class Daemon {
   async start(): Promise<void> {
     const { settings } = this;
     this.mailboxes.refresh(await readAuthorities(providersOf(settings, this.store.list())));
-    if (!settings.adminOnly) await this.submission.listen(await planListeners(settings.listeners));
+    const isShared = await this.#takeOver?.isNeeded() ?? false;
+    if (!settings.adminOnly) {
+      await this.submission.listen(await planListeners(settings.listeners), { isShared });
+    }
+    if (isShared) {
+      await this.#takeOver?.replace();
+      // The other daemon may have rotated refresh tokens until its end.
+      await this.reload("the take-over");
+    }
     this.admin = await startAdminServer(this.#adminContext());
+    this.#takeOver?.finish();
   }
 
   /** Begins to open connections ahead of need, where providers ask for it. A stop ends it; the drain waits for that. */

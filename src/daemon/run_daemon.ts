@@ -15,6 +15,7 @@ import { type Log, openLog } from "../telemetry/log.ts";
 import { Daemon } from "./daemon.ts";
 import { drainSteps } from "./drain_steps.ts";
 import { checkDeviceAccounts, reloadParts } from "./reload_parts.ts";
+import { TakeOver } from "./take_over.ts";
 import { type SandboxStart, withSandbox } from "./with_sandbox.ts";
 
 export interface RunDaemonOptions {
@@ -75,7 +76,10 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
   await log.reconfigure(settings.log);
   report(warnings, (text) => logger.warn(text));
   await using manager = new ServiceManager({ log: logger, environment: (name) => env[name] });
-  const daemon = await Daemon.open({ settings, log, lifecycle, env });
+  const takeOver = settings.takeOver
+    ? new TakeOver({ settings, env, log: logger, signal: lifecycle.stopSignal })
+    : undefined;
+  const daemon = await Daemon.open({ settings, log, lifecycle, env, ...(takeOver && { takeOver }) });
   report(daemon.store.warnings, (text) => logger.warn(text));
   checkDeviceAccounts(settings, daemon.store.list());
   const reloader = new Reloader({
@@ -90,7 +94,7 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
   reload.request = (reason) => void reloader.reload(reason);
 
   if (!lifecycle.stopSignal.aborted) {
-    await daemon.start();
+    await startUnlessStopped(daemon);
     if (lifecycle.started()) {
       announce(daemon, manager);
       sandbox.announce(daemon.submission.listeners[0]?.address);
@@ -106,6 +110,15 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
     now,
   });
   return lifecycle.finish(drained);
+}
+
+/** A stop ends the wait for the daemon that this one replaces; what has been opened is drained. */
+async function startUnlessStopped(daemon: Daemon): Promise<void> {
+  try {
+    await daemon.start();
+  } catch (error) {
+    if (error !== daemon.lifecycle.stopSignal.reason) throw error;
+  }
 }
 
 function announce(daemon: Daemon, manager: ServiceManager): void {

@@ -13,6 +13,12 @@ import type { Deadline, Deadlines } from "../transport/deadlines.ts";
 /** A reply that is there, or one that a flush of the relay will fill in. */
 export type PendingReply = Reply | { readonly reply?: Reply };
 
+/** What a client has to do, and how long that may take. */
+interface Debt {
+  readonly owes: "taking replies" | "handshake";
+  readonly timeoutMs: number;
+}
+
 /** A farewell that the client doesn't take within this time is dropped. */
 const FAREWELL_TIMEOUT_MS = 500;
 
@@ -25,8 +31,8 @@ export class ClientChannel implements Disposable {
   #stream: ByteStream;
   #pending: PendingReply[] = [];
   #waitsForClient = false;
-  /** Replies wait to be taken, or a TLS handshake to be done. */
-  #isHandingOver = false;
+  /** What the client has to do next, other than to speak. */
+  #owes: Debt["owes"] | undefined;
   #writeTimeoutMs = WRITE_TIMEOUT_MS;
   #farewell: Promise<void> | undefined;
   readonly #deadline: Deadline;
@@ -96,7 +102,9 @@ export class ClientChannel implements Disposable {
    */
   interrupt(reply: Reply): boolean {
     this.#writeTimeoutMs = FAREWELL_TIMEOUT_MS;
-    if (this.#isHandingOver) this.#deadline.set(FAREWELL_TIMEOUT_MS);
+    if (this.#owes === "taking replies") this.#deadline.set(FAREWELL_TIMEOUT_MS);
+    // Before the handshake is done there is no way to tell it anything.
+    if (this.#owes === "handshake") this.close();
     if (!this.#waitsForClient) return false;
     this.#farewell ??= this.#sayFarewell(reply);
     return true;
@@ -107,7 +115,7 @@ export class ClientChannel implements Disposable {
     if (!isUpgradable(this.#stream)) throw new TypeError("Cannot upgrade: the stream takes no STARTTLS");
     const upgrading = this.#stream;
     const discarded = this.reader.discardBuffered();
-    await this.#handOver(timeoutMs, async () => {
+    await this.#whileOwed({ owes: "handshake", timeoutMs }, async () => {
       this.#stream = await upgrading.startTls();
     });
     this.reader = new LineReader(this.#stream);
@@ -131,17 +139,20 @@ export class ClientChannel implements Disposable {
 
   async #write(octets: Uint8Array): Promise<void> {
     if (this.#farewell) throw new StreamClosedError();
-    await this.#handOver(this.#writeTimeoutMs, () => this.#stream.write(octets));
+    await this.#whileOwed(
+      { owes: "taking replies", timeoutMs: this.#writeTimeoutMs },
+      () => this.#stream.write(octets),
+    );
   }
 
-  /** Runs something that the client has to take part in; the connection is closed when it doesn't. */
-  async #handOver(timeoutMs: number, run: () => Promise<void>): Promise<void> {
-    this.#isHandingOver = true;
+  /** Runs something that needs the client to take part; the connection is closed when it doesn't. */
+  async #whileOwed({ owes, timeoutMs }: Debt, run: () => Promise<void>): Promise<void> {
+    this.#owes = owes;
     this.#deadline.set(timeoutMs);
     try {
       await run();
     } finally {
-      this.#isHandingOver = false;
+      this.#owes = undefined;
       this.#deadline.clear();
     }
   }

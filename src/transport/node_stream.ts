@@ -161,6 +161,8 @@ export class StarttlsStream extends NodeStream implements UpgradableStream {
         tls.off("secure", onSecure);
         tls.off("error", settle);
         tls.off("close", onClose);
+        tls.off("end", onClose);
+        tls.off("readable", onReadable);
         if (!error) return resolve(new NodeStream(tls, below));
         tls.on("error", () => {}); // A second error of the same broken handshake has nobody to tell.
         tls.destroy();
@@ -171,6 +173,10 @@ export class StarttlsStream extends NodeStream implements UpgradableStream {
       tls.on("secure", onSecure);
       tls.on("error", settle);
       tls.on("close", onClose);
+      tls.on("end", onClose);
+      // A socket that nobody wants to read from doesn't say that it has ended.
+      const onReadable = () => {};
+      tls.on("readable", onReadable);
     });
   }
 }

@@ -25,6 +25,8 @@ export interface DialerOptions {
   readonly clientName: string;
   readonly phaseTimeoutsMs?: PhaseTimeouts;
   readonly replyTimeouts?: ReplyTimeouts;
+  /** Resolves when connections may be opened; until then dials wait. Default: they may. */
+  readonly mayDial?: Promise<void>;
   /** Told how each attempt ended, for metrics. */
   readonly onOutcome?: (outcome: "connected" | DialPhase) => void;
   /** Hears of circuits that open and close, and of tokens that were refused and fetched anew. */
@@ -65,6 +67,8 @@ export class Dialer {
     signal: AbortSignal,
     onPhase?: (phase: DialPhase) => void,
   ): Promise<UpstreamConnection> {
+    const { mayDial } = this.#options;
+    if (mayDial) await abortable(mayDial, signal);
     const token = await mailbox.tokens.get(signal);
     try {
       return await this.#connect(mailbox, token, { signal, onPhase });
@@ -85,7 +89,7 @@ export class Dialer {
     { signal, onPhase }: { signal: AbortSignal; onPhase: ((phase: DialPhase) => void) | undefined },
   ): Promise<UpstreamConnection> {
     const { provider, caCerts, saslUser } = mailbox;
-    const { onOutcome, log: _, ...options } = this.#options;
+    const { onOutcome, log: _log, mayDial: _mayDial, ...options } = this.#options;
     const target = { endpoint: provider.smtpEndpoint, security: provider.smtpSecurity, caCerts };
     const attempt = () =>
       dial(target, {

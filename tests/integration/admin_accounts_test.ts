@@ -122,6 +122,16 @@ Deno.test("POST accounts reads 502 when the provider can't be asked", async () =
   assert.match(body.error, /can't be reached\. Check the network/);
 });
 
+Deno.test("a verification that is under way when the server closes reads 503", async () => {
+  const admin = await AdminFixture.start();
+  admin.tokenEndpoint.always("hang");
+  const answer = admin.call("POST", "/admin/accounts", { body: anna });
+  await admin.tokenEndpoint.waitForRequests(1);
+  const closed = admin[Symbol.asyncDispose]();
+  assert.deepEqual([(await answer).status, (await answer).body.success], [503, false]);
+  await closed;
+});
+
 Deno.test("GET accounts shows all of them and no secret", async () => {
   const hash = "$scrypt$ln=14,r=8,p=5$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
   await using admin = await AdminFixture.start({ accounts: [{ ...anna, password_hash: hash }] });

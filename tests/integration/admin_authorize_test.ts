@@ -84,6 +84,19 @@ Deno.test("a state works once even when the exchange fails", async () => {
   assert.deepEqual([body.state, typeof body.remedy], ["failed", "string"]);
 });
 
+Deno.test("a state works once even when it comes twice at the same time", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  const exchange = Promise.withResolvers<void>();
+  admin.tokenEndpoint.once({ until: exchange.promise, then: grants });
+  const first = comeBack(admin, callback());
+  await admin.tokenEndpoint.waitForRequests(1);
+  assert.equal((await comeBack(admin, callback())).status, 400);
+  exchange.resolve();
+  assert.equal((await first).status, 200);
+  assert.equal(admin.tokenEndpoint.requestCount, 1);
+});
+
 Deno.test("starting again makes the earlier state worthless", async () => {
   await using admin = await start();
   const first = await begin(admin);

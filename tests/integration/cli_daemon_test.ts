@@ -36,9 +36,11 @@ Deno.test("status shows an account that needs authorization, with the remedy", a
 
 Deno.test("stop returns when the daemon is gone", async () => {
   await using lab = await AdminDaemon.start();
+  await lab.send(lab.sandbox.account);
   const { status, out, err } = await runCli(["stop", ...optionsOf(lab)], { env });
   assert.equal(status, 0, err);
   assert.match(out, new RegExp(`^Stopped \\(pid ${lab.daemon.pid}\\) after`));
+  await assert.rejects(Deno.connect(lab.daemon.ready.admin), { name: "ConnectionRefused" });
   assert.equal((await lab.daemon.exited).code, 0);
 });
 

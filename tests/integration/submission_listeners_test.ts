@@ -52,8 +52,14 @@ for (const security of ["none", "starttls", "tls"] as const) {
     await using proxy = await startProxy({ listeners: [{ security }] });
     const tls = { caCertificate: proxy.upstream.caCertificate };
     using client = await proxy.signIn(security === "tls" ? { tls } : {});
-    await client.write(`MAIL FROM:<${ACCOUNT}>\r\nRCPT TO:<a@example.net>\r\nNOOP\r\n`);
+    const gate = Promise.withResolvers<void>();
+    proxy.upstream.once("MAIL", { until: gate.promise });
+    await client.writeln(`MAIL FROM:<${ACCOUNT}>`);
+    await proxy.upstream.waitFor(() => proxy.upstream.passages("MAIL") === 1, "MAIL");
+    // The end is there before the session reads what comes before it.
+    await client.write("RCPT TO:<a@example.net>\r\nNOOP\r\n");
     await client.closeWrite();
+    gate.resolve();
     for (let reply = 0; reply < 3; reply++) await client.expect("250 *");
     await client.expectEnd();
   });

@@ -95,6 +95,8 @@ export class AuthorizationServer implements AsyncDisposable {
         return this.#startDevice();
       case "POST /token":
         return this.#token(await readForm(request));
+      case "GET /favicon.ico":
+        return new Response(null, { status: 204 });
       default:
         return new Response("Not found\n", { status: 404 });
     }

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import type { AccountStatus } from "../admin_context.ts";
-import { type AccountCondition, attentionOf } from "./attention.ts";
+import { type AccountCondition, conditionOf, isInNeed } from "./attention.ts";
 import { accountPath, ConditionBadge } from "./attention_list.tsx";
 import { formatCount, formatNumber } from "./format_measures.ts";
 import { Page, respond } from "./layout.tsx";
@@ -35,7 +35,7 @@ export function accountListRoutes({ context, sessions }: PageServices): Hono<Pag
     const { accounts } = await context.status();
     const lines = accounts.map((status) => ({
       status,
-      condition: attentionOf(status, context.accounts.get(status.email))?.condition ?? "fine" as const,
+      condition: conditionOf(status, context.accounts.get(status.email)),
     }));
     const found = lines.filter((line) => fits(line, search));
     return await respond(
@@ -50,7 +50,7 @@ export function accountListRoutes({ context, sessions }: PageServices): Hono<Pag
 }
 
 function fits({ status, condition }: Line, { text, show }: Search): boolean {
-  if (show === "attention" && condition === "fine") return false;
+  if (show === "attention" && !isInNeed(condition)) return false;
   const wanted = text.toLowerCase();
   return status.email.toLowerCase().includes(wanted) || status.provider.toLowerCase().includes(wanted);
 }
@@ -58,13 +58,16 @@ function fits({ status, condition }: Line, { text, show }: Search): boolean {
 const SearchForm: FC<{ search: Search }> = ({ search: { text, show } }) => (
   <div class="toolbar">
     <form method="get" action="/accounts" role="search">
-      <label for="q">Search</label>
-      <input id="q" name="q" type="search" value={text} placeholder="address or provider" />
-      <label for="show">Show</label>
-      <select id="show" name="show">
-        <option value="all" selected={show === "all"}>all</option>
-        <option value="attention" selected={show === "attention"}>to look at</option>
-      </select>
+      <label>
+        Search <input name="q" type="search" value={text} placeholder="address or provider" />
+      </label>
+      <label>
+        Show{" "}
+        <select name="show">
+          <option value="all" selected={show === "all"}>all</option>
+          <option value="attention" selected={show === "attention"}>to look at</option>
+        </select>
+      </label>
       <button type="submit">Search</button>
     </form>
     <a class="button main" href="/accounts/new">Add an account</a>
@@ -112,7 +115,7 @@ const Lines: FC<{ lines: readonly Line[] }> = ({ lines }) => (
           </td>
           <td data-label="Provider">{provider}</td>
           <td data-label="Connections" class="number">
-            {pool ? `${pool.open} of ${pool.limit}` : "not used yet"}
+            {pool ? `${pool.open} of ${pool.limit}` : "–"}
           </td>
           <td data-label="Recipients left today" class="number">
             {rates.recipientsToday === undefined ? "–" : formatNumber(rates.recipientsToday)}

@@ -4,7 +4,7 @@ import type { FC } from "hono/jsx";
 import type { Account } from "../../accounts/account.ts";
 import { formatEndpoint } from "../../config/endpoint.ts";
 import type { AccountStatus, DaemonStatus } from "../admin_context.ts";
-import type { Attention } from "./attention.ts";
+import { type Attention, conditionOf } from "./attention.ts";
 import { accountPath, ConditionBadge, Reason } from "./attention_list.tsx";
 import { formatNumber, formatTime } from "./format_measures.ts";
 import { ActionForm, CsrfField, Page } from "./layout.tsx";
@@ -22,7 +22,7 @@ export interface AccountPageProps {
 
 /** The account's page. */
 export const AccountPage: FC<AccountPageProps> = (props) => {
-  const { session, account, attention } = props;
+  const { session, account, status, attention } = props;
   const path = (...parts: string[]) => accountPath(account.email, ...parts);
   const isConnected = attention?.condition !== "unconnected";
   const verify = (
@@ -41,7 +41,7 @@ export const AccountPage: FC<AccountPageProps> = (props) => {
   return (
     <Page title={account.email} current="accounts" session={session}>
       <p>
-        <ConditionBadge condition={attention?.condition ?? "fine"} /> {account.providerName}
+        <ConditionBadge condition={conditionOf(status, account)} /> {account.providerName}
       </p>
       {attention && (
         <section class={`notice ${attention.condition === "blocked" ? "bad" : "warn"}`}>

@@ -5,7 +5,15 @@ import type { AccountStatus } from "../admin_context.ts";
 import { formatSpan } from "./format_measures.ts";
 
 /** How an account stands, the gravest first. */
-export const accountConditions = ["blocked", "unconnected", "failing", "slowed", "limit", "fine"] as const;
+export const accountConditions = [
+  "blocked",
+  "unconnected",
+  "failing",
+  "slowed",
+  "limit",
+  "untried",
+  "fine",
+] as const;
 
 /** See `accountConditions`. */
 export type AccountCondition = (typeof accountConditions)[number];
@@ -13,7 +21,7 @@ export type AccountCondition = (typeof accountConditions)[number];
 /** What is wrong with an account. */
 export interface Attention {
   readonly email: string;
-  readonly condition: Exclude<AccountCondition, "fine">;
+  readonly condition: Exclude<AccountCondition, "untried" | "fine">;
   readonly cause: string;
   readonly remedy: string;
 }
@@ -25,6 +33,17 @@ export function accountsInNeed(
 ): Attention[] {
   return statuses.flatMap((status) => attentionOf(status, accountOf(status.email)) ?? [])
     .sort((a, b) => accountConditions.indexOf(a.condition) - accountConditions.indexOf(b.condition));
+}
+
+/** How an account stands, in one word. */
+export function conditionOf(status: AccountStatus, account: Account | undefined): AccountCondition {
+  const attention = attentionOf(status, account);
+  return attention?.condition ?? (status.token.state === "unknown" ? "untried" : "fine");
+}
+
+/** Whether somebody has to look at an account in this condition. */
+export function isInNeed(condition: AccountCondition): boolean {
+  return condition !== "fine" && condition !== "untried";
 }
 
 /** What is wrong with one account, if something is. */

@@ -9,6 +9,7 @@ export const conditionNames: Readonly<Record<AccountCondition, string>> = {
   failing: "no token",
   slowed: "slowed down",
   limit: "limit reached",
+  untried: "not used yet",
   fine: "fine",
 };
 

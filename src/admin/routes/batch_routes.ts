@@ -77,7 +77,10 @@ export function batchRoutes({ context, admission, closing }: AdminServices): Ope
       const results = await inParallel(items, (item, index) => {
         closing.throwIfAborted();
         return doubles.has(index)
-          ? failed(index, item, new RequestProblem(409, "The same account stands further up in the batch"))
+          ? failed(index, {
+            item,
+            error: new RequestProblem(409, "The same account stands further up in the batch"),
+          })
           : admitItem(index, item);
       });
       const succeeded = results.filter(({ success }) => success).length;
@@ -95,7 +98,7 @@ export function batchRoutes({ context, admission, closing }: AdminServices): Ope
       const { account, isReplacement } = await admission.admit(checked(item));
       return { index, email: account.email, success: true, status: isReplacement ? 200 : 201 };
     } catch (error) {
-      return await failed(index, item, error);
+      return await failed(index, { item, error });
     }
   }
 
@@ -111,7 +114,10 @@ export function batchRoutes({ context, admission, closing }: AdminServices): Ope
 }
 
 /** @throws The error itself, if it isn't the item's own. */
-function failed(index: number, item: Record<string, unknown>, error: unknown): Promise<BatchResult> {
+function failed(
+  index: number,
+  { item, error }: { readonly item: Record<string, unknown>; readonly error: unknown },
+): Promise<BatchResult> {
   const { status, message, details } = itemProblem(error);
   const { email } = item;
   return Promise.resolve({

@@ -31,11 +31,14 @@ export function registerAccountAuthorize(group: Command, context: CommandContext
     )
     .addHelpText("after", examples);
   addAccountOptions(command).action((email: string, options: AuthorizeOptions) =>
-    runAccountCommand(command, { context, work: (work) => authorize(email, options, work) })
+    runAccountCommand(command, { context, work: (work) => authorize(email, { options, work }) })
   );
 }
 
-async function authorize(email: string, options: AuthorizeOptions, work: AccountWork): Promise<void> {
+async function authorize(
+  email: string,
+  { options, work }: { readonly options: AuthorizeOptions; readonly work: AccountWork },
+): Promise<void> {
   const { services: { store }, context, finishEdit } = work;
   const { requireAccount } = await import("../../admin/require_account.ts");
   const { CommandFailure } = await import("../command_failure.ts");

@@ -94,7 +94,7 @@ Deno.test("ClientChannel drops a client that doesn't take its farewell", async (
   assert.ok(stream.isClosed);
 });
 
-Deno.test("ClientChannel interrupts nothing while it doesn't wait for the client, but has little patience from then on", async () => {
+Deno.test("ClientChannel interrupts nothing while it doesn't wait for the client, but has little patience from then on", () => {
   using fixture = new Fixture();
   const { channel, stream } = fixture;
   stream.stalledBy = new Promise(() => {});

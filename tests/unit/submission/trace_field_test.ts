@@ -41,5 +41,5 @@ for (
 Deno.test("traceField takes no header out of what the client calls itself", () => {
   const field = write({ hello: "x\r\nBcc: a@example.com (\u00e4;\t)" });
   assert.equal(field.split("\r\n").length, 4);
-  assert.ok(field.startsWith("Received: from x??Bcc:?a?example.com????? ([192.0.2.1])"), field);
+  assert.match(field, /^Received: from x\?\?Bcc:\?a\?example\.com[?]+ \(\[192\.0\.2\.1\]\)\r\n/);
 });

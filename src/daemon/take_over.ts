@@ -1,0 +1,104 @@
+/**
+ * `start --take-over`: this daemon listens beside the one that runs already, then tells that one to stop. Until it is
+ * gone, the newcomer takes sessions and lets their messages wait: a provider counts the connections of both together,
+ * and a refresh token that both use may rotate for one of them only.
+ */
+
+import type { Logger } from "@logtape/logtape";
+import { AdminClient, errorOf } from "../cli/admin_client.ts";
+import { CommandFailure } from "../cli/command_failure.ts";
+import { ConfigError } from "../config/config_error.ts";
+import type { Settings } from "../config/settings.ts";
+import { abortable } from "../oauth/abortable.ts";
+import { delay } from "../oauth/delay.ts";
+
+/** What a take-over needs. */
+export interface TakeOverOptions {
+  /** Of this daemon; the other one has its admin API at the same address, and its token in the same place. */
+  readonly settings: Pick<Settings, "admin" | "stateDirectory">;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
+  /** Gives up waiting; the other daemon stops all the same. */
+  readonly signal: AbortSignal;
+}
+
+const pollMs = 20;
+
+/** One take-over. */
+export class TakeOver {
+  readonly #options: TakeOverOptions;
+  readonly #predecessor: AdminClient;
+  readonly #mayDial = Promise.withResolvers<void>();
+
+  /** @throws {ConfigError} Where two processes can't share a port. */
+  constructor(options: TakeOverOptions) {
+    if (Deno.build.os !== "linux") {
+      const hint = "stop the daemon that runs, then start this one";
+      throw new ConfigError([{
+        file: "command line",
+        path: "--take-over",
+        message: "works on Linux only",
+        hint,
+      }]);
+    }
+    this.#options = options;
+    this.#predecessor = new AdminClient(options);
+  }
+
+  /** Resolves when connections to providers may be opened; never rejects. */
+  get mayDial(): Promise<void> {
+    return this.#mayDial.promise;
+  }
+
+  /**
+   * Whether there is a daemon to take over from.
+   *
+   * @throws {CommandFailure} If it doesn't take this daemon's admin token, or something else answers at its address.
+   */
+  async isNeeded(): Promise<boolean> {
+    const { log, signal } = this.#options;
+    if (await abortable(this.#predecessor.isUp(), signal)) {
+      await abortable(this.#predecessor.call("GET", "/admin/status"), signal);
+      return true;
+    }
+    log.info("No daemon answers at {url}: there is nothing to take over", { url: this.#predecessor.url });
+    return false;
+  }
+
+  /**
+   * Tells the other daemon to stop, and waits until it has let go of its connections and its files.
+   *
+   * @throws {CommandFailure} If it refuses; it runs on.
+   * @throws The signal's reason.
+   */
+  async replace(): Promise<void> {
+    const { log, signal } = this.#options;
+    const answer = await abortable(this.#predecessor.call("POST", "/admin/shutdown"), signal);
+    if (answer.status !== 202) {
+      throw new CommandFailure(`The running daemon doesn't stop: ${errorOf(answer)}`);
+    }
+    log.info("Taking over from pid {pid}, which drains", { pid: answer.body["pid"] });
+    const startedMs = performance.now();
+    // Its admin API closes when everything else has.
+    while (await this.#isThere()) await delay(pollMs, signal);
+    log.info("Took over from pid {pid} after {ms} ms", {
+      pid: answer.body["pid"],
+      ms: Math.round(performance.now() - startedMs),
+    });
+  }
+
+  /** Lets the messages that wait go. */
+  finish(): void {
+    this.#mayDial.resolve();
+  }
+
+  /** One that is too busy to answer is there. */
+  async #isThere(): Promise<boolean> {
+    try {
+      return await abortable(this.#predecessor.isUp(), this.#options.signal);
+    } catch (error) {
+      if (error instanceof CommandFailure) return true;
+      throw error;
+    }
+  }
+}

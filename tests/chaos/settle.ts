@@ -1,0 +1,75 @@
+/** The end of a chaos run: a daemon that has been left in peace must hold nothing any more, and must still work. */
+
+import type { ChaosClient } from "./chaos_client.ts";
+import type { RestartableDaemon } from "./restartable_daemon.ts";
+
+/** How the daemon is found when everybody has left. */
+export interface DaemonRest {
+  readonly residentOctets: number;
+  readonly openFiles: number;
+  /** What is held without need. */
+  readonly leaks: readonly string[];
+}
+
+export interface SettleOptions {
+  readonly clients: readonly ChaosClient[];
+  /** Connections that the providers see. */
+  readonly openUpstream: () => number;
+}
+
+/** Idle connections end after a second in these runs, and deadlines tick four times a second. */
+const restTimeoutMs = 15_000;
+
+/** Descriptors of a daemon at rest beside sockets to providers: files, listeners, epoll, kept token connections. */
+const baseOpenFiles = 48;
+
+/** Lets each account send once more, and waits until the daemon is at rest. */
+export async function settle(
+  daemon: RestartableDaemon,
+  { clients, openUpstream }: SettleOptions,
+): Promise<DaemonRest> {
+  const leaks: string[] = [];
+  for (const client of clients) {
+    if (!await eventually(() => client.sendPlainly())) {
+      leaks.push(
+        `no message gets through when all is well: ${JSON.stringify([...client.endings].slice(-3))}`,
+      );
+    }
+  }
+  let held: string[] = [];
+  const isAtRest = await eventually(async () => {
+    held = await heldThings(daemon);
+    if (openUpstream() > 0) held.push(`${openUpstream()} connections at the providers`);
+    return held.length === 0;
+  });
+  if (!isAtRest) leaks.push(...held.map((what) => `still there at the end: ${what}`));
+  const { body } = await daemon.call("GET", "/admin/status");
+  const openFiles = [...Deno.readDirSync(`/proc/${daemon.pid}/fd`)].length;
+  if (openFiles > baseOpenFiles) leaks.push(`still there at the end: ${openFiles} open files`);
+  return { residentOctets: body.resident_memory_bytes, openFiles, leaks };
+}
+
+async function heldThings(daemon: RestartableDaemon): Promise<string[]> {
+  const { status, body } = await daemon.call("GET", "/admin/status");
+  if (status !== 200) return [`the status call answered ${status}`];
+  const held: string[] = [];
+  const look = (count: number, what: string) => count > 0 && held.push(`${count} ${what}`);
+  look(body.sessions, "sessions");
+  look(body.transactions, "messages under way");
+  for (const { email, pool } of body.accounts) {
+    if (!pool) continue;
+    look(pool.transactions, `transactions of ${email}`);
+    look(pool.waiting, `waiters of ${email}`);
+    look(pool.dialing, `dials of ${email}`);
+    look(pool.open, `connections of ${email}`);
+  }
+  return held;
+}
+
+async function eventually(holds: () => Promise<boolean>): Promise<boolean> {
+  for (const endMs = performance.now() + restTimeoutMs; performance.now() < endMs;) {
+    if (await holds()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return false;
+}

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { Transaction } from "../../../src/relay/transaction.ts";
+import type { TransactionRecord } from "../../../src/relay/transaction_record.ts";
+import type { Step } from "../../../src/relay/step.ts";
+import { LineReader } from "../../../src/smtp/line_reader.ts";
+import { BufferPool } from "../../../src/relay/buffer_pool.ts";
+import { Extensions } from "../../../src/smtp/extensions.ts";
+import { idleTracer } from "../../../src/telemetry/tracer.ts";
+import { MemoryStream } from "../upstream/memory_stream.ts";
+import { type FixtureSettings, PoolFixture, testMailbox } from "../upstream/pool_fixture.ts";
+
+const MAIL: Step = { verb: "MAIL", mail: { reversePath: "a@example.com", smtputf8: false, dsn: [] } };
+const rcpt = (forwardPath: string): Step => ({ verb: "RCPT", rcpt: { forwardPath, dsn: [] } });
+
+function answer(line: string): string | undefined {
+  if (/^(MAIL|RSET)/.test(line)) return "250 2.1.0 OK";
+  if (line.startsWith("RCPT")) return line.includes("bad") ? "550 5.1.1 No" : "250 2.1.5 OK";
+  return { DATA: "354 go", ".": "250 2.0.0 OK", QUIT: "221 2.0.0 Bye" }[line];
+}
+
+/** A pool whose provider offers PIPELINING and answers as `answer` says. */
+class Fixture extends PoolFixture {
+  readonly records: TransactionRecord[] = [];
+  readonly abort = new AbortController();
+
+  constructor(settings: FixtureSettings = {}, extensions = ["PIPELINING", "8BITMIME"]) {
+    super(testMailbox(settings));
+    this.answer = answer;
+    this.dial = (mailbox) => {
+      const connection = this.connect(mailbox);
+      connection.extensions = new Extensions(extensions);
+      return Promise.resolve(connection);
+    };
+  }
+
+  begin(): Transaction {
+    return new Transaction({
+      pool: this.pool,
+      session: "0001",
+      client: "192.0.2.1",
+      signal: this.abort.signal,
+      now: () => this.nowMs,
+      observer: (record) => this.records.push(record),
+      tracer: idleTracer,
+    });
+  }
+
+  get writes(): string[] {
+    return this.dialed.flatMap(({ stream }) => stream.writes);
+  }
+}
+
+async function flush(transaction: Transaction, ...steps: readonly Step[]): Promise<string[]> {
+  const fresh = steps.map((step) => ({ ...step }));
+  for (const step of fresh) transaction.queue(step);
+  await transaction.flush();
+  return fresh.map((step) => step.reply!.text());
+}
+
+Deno.test("Transaction sends a group in one write, and the replies are the provider's", async () => {
+  await using fixture = new Fixture();
+  const transaction = fixture.begin();
+  const replies = await flush(transaction, MAIL, rcpt("b@example.net"), rcpt("bad@example.net"), {
+    verb: "DATA",
+  });
+  assert.deepEqual(replies, ["250 2.1.0 OK", "250 2.1.5 OK", "550 5.1.1 No", "354 go"]);
+  assert.deepEqual(fixture.writes, [
+    "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<bad@example.net>\r\nDATA\r\n",
+  ]);
+  assert.equal(transaction.recipients, 1);
+  transaction.abandon();
+});
+
+Deno.test("Transaction writes one command at a time where PIPELINING is not offered", async () => {
+  await using fixture = new Fixture({}, []);
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
+  assert.deepEqual(fixture.writes, [
+    "MAIL FROM:<a@example.com>\r\n",
+    "RCPT TO:<b@example.net>\r\n",
+    "DATA\r\n",
+  ]);
+  transaction.abandon();
+});
+
+Deno.test("Transaction puts RSET in front of the group that follows an abandoned one, in the same write", async () => {
+  await using fixture = new Fixture();
+  const abandoned = fixture.begin();
+  await flush(abandoned, MAIL);
+  abandoned.abandon();
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL, rcpt("b@example.net"));
+  assert.equal(fixture.writes.at(-1), "RSET\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\n");
+  transaction.abandon();
+  assert.deepEqual(fixture.records.map(({ outcome }) => outcome), ["abandoned", "abandoned"]);
+});
+
+Deno.test("Transaction takes no connection before its first flush, and none when it is abandoned before", async () => {
+  await using fixture = new Fixture();
+  const transaction = fixture.begin();
+  transaction.queue({ ...MAIL });
+  transaction.abandon();
+  assert.equal(fixture.dialed.length, 0);
+  assert.equal(fixture.records[0]?.outcome, "abandoned");
+});
+
+Deno.test("Transaction ends with the record of what became of it", async () => {
+  await using fixture = new Fixture();
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL, rcpt("b@example.net"), rcpt("bad@example.net"), { verb: "DATA" });
+  const client = new MemoryStream();
+  client.push("hello\r\n.\r\n");
+  const reply = await transaction.relayData(new LineReader(client), {
+    buffers: new BufferPool(),
+    bareNewline: "normalize",
+    maxTextLineOctets: 0,
+    onOctets: () => {},
+  });
+  assert.equal(reply.text(), "250 2.0.0 OK");
+  const { outcome, recipients, refusedRecipients, messageOctets, reversePath, account } = fixture.records[0]!;
+  assert.deepEqual({ outcome, recipients, refusedRecipients, messageOctets, reversePath, account }, {
+    outcome: "relayed",
+    recipients: 1,
+    refusedRecipients: 1,
+    messageOctets: 7,
+    reversePath: "a@example.com",
+    account: "sender@example.com",
+  });
+  assert.ok(transaction.isOver);
+  assert.equal(fixture.pool.state.idle, 1);
+});
+
+Deno.test("Transaction refuses what the provider can't carry without sending it", async () => {
+  await using fixture = new Fixture({}, ["PIPELINING"]);
+  const transaction = fixture.begin();
+  const mail: Step = { verb: "MAIL", mail: { reversePath: "", smtputf8: true, dsn: [] } };
+  const replies = await flush(transaction, mail, rcpt("b@example.net"));
+  assert.deepEqual(replies.map((reply) => reply.slice(0, 9)), ["550 5.6.7", "503 5.5.1"]);
+  assert.deepEqual(fixture.writes, []);
+  assert.equal(fixture.pool.state.idle, 1);
+});
+
+Deno.test("Transaction that waits for the pool ends with its session, in a 4yz", async () => {
+  await using fixture = new Fixture();
+  fixture.dial = (_, signal) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+  const transaction = fixture.begin();
+  const flushing = flush(transaction, MAIL, rcpt("b@example.net"));
+  fixture.abort.abort(new DOMException("The session is ending", "AbortError"));
+  assert.deepEqual((await flushing).map((reply) => reply.slice(0, 9)), ["451 4.3.2", "451 4.3.2"]);
+  assert.equal(fixture.pool.state.transactions, 0);
+});
+
+Deno.test("Transaction counts recipients against the message's limit, queued ones included", async () => {
+  await using fixture = new Fixture({ limits: { connections: 1, recipientsPerMessage: 2 } });
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL, rcpt("bad@example.net"), rcpt("b@example.net"));
+  assert.equal(await transaction.admitRecipient(), undefined, "a refused one doesn't count");
+  transaction.queue({ ...rcpt("c@example.net") });
+  assert.match((await transaction.admitRecipient())!.text(), /^452 4\.5\.3 /);
+  transaction.abandon();
+});
