@@ -72,7 +72,7 @@ function bareEnd(text: string): number {
 
 function addressFault(address: string, keyword: "FROM" | "TO"): string | undefined {
   if (address === "") return keyword === "FROM" ? undefined : "The recipient address is empty";
-  if (new TextEncoder().encode(address).length > MAX_PATH_OCTETS - 2) {
+  if (octetLength(address) > MAX_PATH_OCTETS - 2) {
     return "The path is longer than 256 octets";
   }
   const at = address.lastIndexOf("@");
@@ -84,13 +84,18 @@ function addressFault(address: string, keyword: "FROM" | "TO"): string | undefin
   }
   const [localPart, domain] = [address.slice(0, at), address.slice(at + 1)];
   if (localPart === "" || domain === "") return "The address has an empty local part or domain";
-  if (new TextEncoder().encode(localPart).length > MAX_LOCAL_PART_OCTETS) {
+  if (octetLength(localPart) > MAX_LOCAL_PART_OCTETS) {
     return "The local part is longer than 64 octets";
   }
   const isQuoted = /^"(?:[^"\\]|\\.)*"$/.test(localPart);
   if (!isQuoted && /[\s"(),:;<>[\]\\]/.test(localPart)) return "The local part must be quoted";
   if (/[\s"(),;<>\\@]/.test(domain)) return "The domain is malformed";
   return undefined;
+}
+
+/** Octets in UTF-8; nearly all addresses are ASCII and need no encoding for that. */
+function octetLength(text: string): number {
+  return isInternationalized(text) ? new TextEncoder().encode(text).length : text.length;
 }
 
 function parseParameters(address: string, tail: string): PathArgument | PathFault {

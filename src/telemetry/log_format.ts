@@ -7,7 +7,7 @@ import {
 import { getPrettyFormatter } from "@logtape/pretty";
 import { redactByPattern } from "@logtape/redaction";
 import type { AddressDigest } from "./address_digest.ts";
-import { secretPatterns } from "./secret_patterns.ts";
+import { secretHint, secretPatterns } from "./secret_patterns.ts";
 
 /** How lines of log look. */
 export interface LogFormatOptions {
@@ -21,7 +21,11 @@ export interface LogFormatOptions {
 /** Makes the function that turns a record into one line, its line end included, without secrets. */
 export function logFormatter({ format, isTerminal, addressDigest }: LogFormatOptions): TextFormatter {
   const formatter = format === "json" ? jsonFormatter() : isTerminal ? terminalFormatter() : plainFormatter();
-  const safe = redactByPattern(formatter, secretPatterns);
+  const redact = redactByPattern(formatter, secretPatterns);
+  const safe = (record: LogRecord) => {
+    const line = formatter(record);
+    return secretHint.test(line) ? redact(record) : line;
+  };
   return addressDigest ? (record) => addressDigest.replaceIn(safe(record)) : safe;
 }
 

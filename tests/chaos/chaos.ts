@@ -84,7 +84,7 @@ export async function runChaos({ seed, durationMs }: ChaosOptions): Promise<Chao
   await operator.heal();
   const rest = await settle(daemon, {
     clients,
-    openUpstream: () => upstreams.reduce((sum, { openConnections }) => sum + openConnections, 0),
+    providerPorts: upstreams.map(({ endpoint }) => endpoint.port),
   });
   await daemon.end("SIGTERM");
   const transactions = upstreams.flatMap(({ messages }) => messages);

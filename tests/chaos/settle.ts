@@ -1,6 +1,7 @@
 /** The end of a chaos run: a daemon that has been left in peace must hold nothing any more, and must still work. */
 
 import type { ChaosClient } from "./chaos_client.ts";
+import { openDescriptors, socketsToPorts } from "./open_sockets.ts";
 import type { RestartableDaemon } from "./restartable_daemon.ts";
 
 /** How the daemon is found when everybody has left. */
@@ -13,20 +14,20 @@ export interface DaemonRest {
 
 export interface SettleOptions {
   readonly clients: readonly ChaosClient[];
-  /** Connections that the providers see. */
-  readonly openUpstream: () => number;
+  /** Where the providers listen. */
+  readonly providerPorts: readonly number[];
 }
 
 /** Idle connections end after a second in these runs, and deadlines tick four times a second. */
 const restTimeoutMs = 15_000;
 
-/** Descriptors of a daemon at rest beside sockets to providers: files, listeners, epoll, kept token connections. */
-const baseOpenFiles = 48;
+/** Descriptors of a daemon that has just started: files, listeners, epoll; and the few HTTP connections that are kept. */
+const mostOpenFiles = 48;
 
 /** Lets each account send once more, and waits until the daemon is at rest. */
 export async function settle(
   daemon: RestartableDaemon,
-  { clients, openUpstream }: SettleOptions,
+  { clients, providerPorts }: SettleOptions,
 ): Promise<DaemonRest> {
   const leaks: string[] = [];
   for (const client of clients) {
@@ -39,13 +40,14 @@ export async function settle(
   let held: string[] = [];
   const isAtRest = await eventually(async () => {
     held = await heldThings(daemon);
-    if (openUpstream() > 0) held.push(`${openUpstream()} connections at the providers`);
+    const sockets = socketsToPorts(daemon.pid, providerPorts);
+    if (sockets > 0) held.push(`${sockets} sockets to the providers`);
     return held.length === 0;
   });
   if (!isAtRest) leaks.push(...held.map((what) => `still there at the end: ${what}`));
   const { body } = await daemon.call("GET", "/admin/status");
-  const openFiles = [...Deno.readDirSync(`/proc/${daemon.pid}/fd`)].length;
-  if (openFiles > baseOpenFiles) leaks.push(`still there at the end: ${openFiles} open files`);
+  const openFiles = openDescriptors(daemon.pid).length;
+  if (openFiles > mostOpenFiles) leaks.push(`still there at the end: ${openFiles} open files`);
   return { residentOctets: body.resident_memory_bytes, openFiles, leaks };
 }
 

@@ -25,18 +25,7 @@ dialogue(
 );
 
 dialogue(
-  "RFC 5321 §4.1.1.1: EHLO needs a name; an address literal is one",
-  `
-  S: 220 *
-  C: NOOP
-  S: 250 2.0.0 *
-  C: EHLO [IPv6:2001:db8::1]
-  S: 250 *
-`,
-);
-
-dialogue(
-  "RFC 5321 §4.3.2: EHLO without an argument is a syntax error",
+  "RFC 5321 §4.3.2: EHLO without an argument is a syntax error, an address literal is one",
   `
   S: 220 *
   C: NOOP
@@ -47,6 +36,8 @@ dialogue(
   C: HELO
   S: 250 2.0.0 *
   S: 501 5.5.4 *
+  C: EHLO [IPv6:2001:db8::1]
+  S: 250 *
 `,
 );
 

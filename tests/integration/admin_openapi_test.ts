@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Validator } from "npm:@seriousme/openapi-schema-validator@2.11.0";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { AdminFixture, adminToken } from "./admin_fixture.ts";
 
 const calls = [

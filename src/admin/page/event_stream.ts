@@ -39,13 +39,15 @@ async function send(
 ): Promise<void> {
   const sent = new Map<string, string>();
   for (let ageMs = 0; ageMs < lifeMs && isWelcome(); ageMs += intervalMs) {
+    // Before the look: what follows the end has to be shown as well.
+    const isLast = closing.aborted;
     for (const [id, markup] of Object.entries(await sections())) {
       const html = await markupText(markup);
       if (sent.get(id) === html) continue;
       sent.set(id, html);
       await stream.writeSSE({ event: "section", data: JSON.stringify({ id, html }) });
     }
-    if (closing.aborted) return await stream.writeSSE({ event: "end", data: "The daemon has stopped." });
+    if (isLast) return await stream.writeSSE({ event: "end", data: "The daemon has stopped." });
     await pause(intervalMs, signal);
     if (stream.aborted) return;
   }
