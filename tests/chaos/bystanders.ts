@@ -1,10 +1,11 @@
 /** Ordinary senders beside an attack, and what the attack did to them and to the daemon's memory. */
 
 import assert from "node:assert/strict";
-import { mebibytes, ResidentMemoryWatch, residentOctets } from "../bench/resident_memory.ts";
+import { mebibytes, residentOctets } from "../bench/resident_memory.ts";
 import { LatencySamples } from "../bench/latency_samples.ts";
 import { type DaemonFixture, MAILBOX } from "../support/daemon_fixture.ts";
 import type { SmtpTestClient } from "../support/smtp_client.ts";
+import { MemoryWatch } from "./memory_watch.ts";
 
 /** An attack and the bounds that must hold. */
 export interface AttackOptions {
@@ -32,7 +33,7 @@ export async function withstand(fixture: DaemonFixture, options: AttackOptions):
   const latencies = new LatencySamples();
   let highestOctets: number;
   {
-    await using watch = new ResidentMemoryWatch(pid);
+    await using watch = new MemoryWatch(pid);
     const sending = bystanders.sendUntil(attack.signal, latencies);
     try {
       await options.attack();

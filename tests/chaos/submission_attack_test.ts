@@ -108,7 +108,7 @@ Deno.test("clients that never read stop being read, and don't hold up a stop", a
       const commands = new TextEncoder().encode("HELP\r\n".repeat(100_000));
       writing = attackers.each((attacker) => attacker.write(commands));
       // Full buffers on both sides: the writes can't end.
-      await Promise.race([writing, new Promise((resolve) => setTimeout(resolve, 2_000))]);
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
     },
   });
   assert.deepEqual(await fixture.daemon.stop(), { code: 0, signal: null });
