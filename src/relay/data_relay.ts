@@ -18,6 +18,8 @@ export interface DataRelayOptions extends MailDataOptions {
   readonly prefix?: Uint8Array;
   /** Told of every read, so that a silent or slow client can be found. */
   readonly onOctets: (octets: number) => void;
+  /** Told as soon as the message can't go on; the client may go on sending it for long. */
+  readonly onRefusal?: () => void;
   /** Told when the client has sent all. */
   readonly onEnd?: () => void;
 }
@@ -76,8 +78,11 @@ async function pump(
     const data = scanner.push(reader.peek());
     octets += scanner.consumed;
     onOctets(scanner.consumed);
-    refusal ??= refuse(scanner, octets, maxMessageOctets);
-    if (!refusal && upstream && data.length > 0) refusal = await forward(upstream, data);
+    if (!refusal) {
+      refusal = refuse(scanner, octets, maxMessageOctets);
+      if (!refusal && upstream && data.length > 0) refusal = await forward(upstream, data);
+      if (refusal) options.onRefusal?.();
+    }
     // Only now: `data` may be a view of the reader's buffer.
     reader.consume(scanner.consumed);
   }

@@ -130,7 +130,11 @@ export class Transaction {
     const lease = this.#lease!;
     this.#isSendingData = true;
     try {
-      const { octets, refusal } = await relayMailData(reader, lease.connection, options);
+      const { octets, refusal } = await relayMailData(reader, lease.connection, {
+        ...options,
+        // The connection is in the middle of a message that will never end: its place is free for others.
+        onRefusal: () => this.#drop(),
+      });
       this.#report.messageOctets = octets;
       if (refusal) return this.#refuse(refusal);
       return await this.#readFinalReply(lease);

@@ -54,7 +54,7 @@ export function openListener(
   settings: ListenerSettings,
   { onConnection, pair, isShared = false }: OpenListenerOptions,
 ): Promise<Listener> {
-  if (false) assertFree(settings);
+  if (!isShared) assertFree(settings);
   if (settings.security === "none") return Promise.resolve(new PlainListener(settings, onConnection));
   if (!pair) throw new TypeError(`Cannot listen with ${settings.security}: no certificate`);
   return TlsListener.open(settings, { onConnection, pair });

@@ -1,6 +1,6 @@
 /** MAIL, RCPT and DATA of a session (RFC 5321 §3.3): checked here, answered by the provider. */
 
-import { relayMailData } from "../relay/data_relay.ts";
+import { type DataRelayOptions, relayMailData } from "../relay/data_relay.ts";
 import { NO_RECIPIENTS, type Step } from "../relay/step.ts";
 import type { Transaction } from "../relay/transaction.ts";
 import {
@@ -117,22 +117,10 @@ export class MailCommands {
 
   async #relay(state: TransactionState): Promise<void> {
     const { channel, context } = this.#session;
-    const { settings, relay } = context;
     this.#guard?.startData();
-    const maxMessageOctets = relay.mailbox(state.account)?.provider.limits.messageOctets;
     const reply = await channel.whileWaiting(
-      settings.dataTimeoutMs,
-      () =>
-        state.transaction.relayData(channel.reader, {
-          buffers: relay.buffers,
-          bareNewline: settings.bareNewline,
-          maxTextLineOctets: settings.maxTextLineOctets,
-          ...(maxMessageOctets !== undefined && { maxMessageOctets }),
-          ...(settings.addReceivedHeader && { prefix: this.#traceField(state) }),
-          onOctets: (octets) => this.#noteData(octets),
-          // From here on the wait is for the provider.
-          onEnd: () => channel.extendDeadline(Infinity),
-        }),
+      context.settings.dataTimeoutMs,
+      () => state.transaction.relayData(channel.reader, this.#dataOptions(state)),
     );
     this.#session.state = { at: "ready", hello: state.hello, account: state.account };
     // At once, even when the next MAIL is in the buffer already (RFC 2920 §3.1): that one may have to wait.
@@ -146,18 +134,12 @@ export class MailCommands {
     await session.flush();
     if (state.transaction.isOver) return session.channel.push(REPLIES.mailFirst);
     if (state.transaction.recipients === 0) return session.refuse(NO_RECIPIENTS);
-    const { settings, relay } = session.context;
+    const { settings } = session.context;
     session.channel.push(REPLIES.startMailInput);
     await session.channel.writePending();
     const { refusal } = await session.channel.whileWaiting(
       settings.dataTimeoutMs,
-      () =>
-        relayMailData(session.channel.reader, undefined, {
-          buffers: relay.buffers,
-          bareNewline: settings.bareNewline,
-          maxTextLineOctets: settings.maxTextLineOctets,
-          onOctets: (octets) => this.#noteData(octets),
-        }),
+      () => relayMailData(session.channel.reader, undefined, this.#dataOptions(state)),
     );
     const reply = refusal ?? REPLIES.dryRun;
     state.transaction.endDryRun(reply);
@@ -168,6 +150,21 @@ export class MailCommands {
   /** Parameters of an extension that EHLO did not offer would be lost on the way (RFC 3461 §4.1, §4.3). */
   #offersDsn({ dsn }: MailArgument | RcptArgument, account: string): boolean {
     return dsn.length === 0 || this.#session.context.relay.offer(account).extensions.has("DSN");
+  }
+
+  #dataOptions(state: TransactionState): DataRelayOptions {
+    const { channel, context: { settings, relay } } = this.#session;
+    const maxMessageOctets = relay.mailbox(state.account)?.provider.limits.messageOctets;
+    return {
+      buffers: relay.buffers,
+      bareNewline: settings.bareNewline,
+      maxTextLineOctets: settings.maxTextLineOctets,
+      ...(maxMessageOctets !== undefined && { maxMessageOctets }),
+      ...(settings.addReceivedHeader && { prefix: this.#traceField(state) }),
+      onOctets: (octets) => this.#noteData(octets),
+      // From here on the wait is for the provider.
+      onEnd: () => channel.extendDeadline(Infinity),
+    };
   }
 
   #noteData(octets: number): void {

@@ -141,9 +141,13 @@ Deno.test("connections that never shake hands are bounded like sessions and end 
     name: "500 connections without a TLS handshake",
     maxGrowthMebibytes: 100,
     async attack() {
-      const early = attackers.all.slice(0, 10);
-      for (const attacker of early) await attacker.write("EHLO x\r\n");
-      await Promise.all(early.map((attacker) => attacker.readToEnd()));
+      const doors = await attackers.each(async (attacker, index) => {
+        if (index < 400) return await attacker.readToEnd();
+        // In clear, where a handshake is awaited.
+        await attacker.write("EHLO x\r\n");
+        return await attacker.readToEnd();
+      });
+      assert.equal(doors.length, 500);
     },
   });
   const closed = attackers.each((attacker) => attacker.readToEnd());
@@ -170,4 +174,21 @@ Deno.test("guessing passwords reads 535, then 421, and costs others nothing", as
       }
     },
   });
+});
+
+Deno.test("a stop doesn't wait for the guesses of others", async () => {
+  await using fixture = await startDaemonFixture({ config: { global: { shutdown_timeout: 30 } } });
+  using attackers = await Attacker.connectAll(fixture.listener(), 300);
+  const guessing = attackers.each(async (attacker, index) => {
+    await attacker.write(`EHLO x\r\nAUTH PLAIN ${btoa(`\0${index}@example.com\0guess-${index}`)}\r\n`);
+    return await attacker.readToEnd();
+  });
+  await attackers.each((attacker) => attacker.readUntil(/\r\n250 /));
+  assert.deepEqual(await fixture.daemon.stop(), { code: 0, signal: null });
+  const { properties } = await fixture.daemon.waitForLog(
+    ({ message, properties }) => message.startsWith("Drain step") && properties.step === "sessions",
+    "the drain step of the sessions",
+  );
+  assert.ok(Number(properties.ms) < 10_000, `the sessions took ${properties.ms} ms to end`);
+  await guessing;
 });

@@ -79,6 +79,33 @@ browserTest("verifying an account that was revoked names cause and remedy", asyn
   assert.match(await page.locator("#attention").innerText(), /anna@example.com needs sign-in[^]*Authorize/);
 });
 
+browserTest("a verification shows each step when it has gone well", async () => {
+  await using fixture = await PageFixture.start({ accounts: [{ email: anna }] });
+  await using browser = await TestBrowser.start();
+  const page = await browser.signIn(fixture, `/accounts/${anna}`);
+  const answer = Promise.withResolvers<void>();
+  fixture.upstream.once("AUTH", { until: answer.promise });
+  await page.getByRole("button", { name: "Verify" }).click();
+  await page.getByText("Connected to 127.0.0.1").waitFor();
+  await page.getByText("certificate and host name are right").waitFor();
+  assert.equal(await page.getByRole("heading", { name: "The account" }).count(), 0);
+  answer.resolve();
+  await page.getByRole("heading", { name: "The account can send" }).waitFor();
+});
+
+browserTest("a password set on the page is shown once, and signs clients in", async () => {
+  await using fixture = await PageFixture.start({ accounts: [{ email: anna }] });
+  await using browser = await TestBrowser.start();
+  const page = await browser.signIn(fixture, `/accounts/${anna}`);
+  await page.getByRole("button", { name: "Set a password" }).click();
+  const password = await page.locator("#password code").innerText();
+  await assert.rejects(fixture.send(anna, { password: "another" }), /535/);
+  await fixture.send(anna, { password });
+  await page.getByRole("link", { name: "Back to the account" }).click();
+  await page.getByText("Set another password").waitFor();
+  assert.ok(!(await page.content()).includes(password));
+});
+
 browserTest("a device code connects an account", async () => {
   await using fixture = await PageFixture.start({ accounts: [{ email: anna, refresh_token: undefined }] });
   await using browser = await TestBrowser.start();

@@ -1,4 +1,4 @@
-/** Messages and their latency by the minute, for the charts. Kept from the first look at the page on. */
+/** Messages and their latency by the minute, for the charts. Kept from the first look at the overview on. */
 
 import type { TransactionRecord } from "../../relay/transaction_record.ts";
 
@@ -15,6 +15,8 @@ export interface ActivityOptions {
   readonly metrics: () => Promise<string>;
   /** Wall clock in milliseconds. */
   readonly now: () => number;
+  /** Between two samples while nobody looks; default 10,000. */
+  readonly intervalMs?: number;
 }
 
 /** One minute of a chart. */
@@ -48,9 +50,20 @@ export class Activity {
   readonly #seen = new WeakSet<EndedTransaction>();
   #counts: Counts | undefined;
   #sampling: Promise<void> | undefined;
+  #isWatching = false;
 
   constructor(options: ActivityOptions) {
     this.#options = options;
+  }
+
+  /** Goes on to sample, whether anybody looks or not, until the signal aborts. Once is enough. */
+  watch(signal: AbortSignal): void {
+    if (this.#isWatching || signal.aborted) return;
+    this.#isWatching = true;
+    const timer = setInterval(() => {
+      this.sample().catch(() => {}); // whoever looks next meets the same error, and tells
+    }, this.#options.intervalMs ?? 10_000);
+    signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }
 
   /** Takes in what has happened since the last call; callers at the same time share one sample. */

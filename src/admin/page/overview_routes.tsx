@@ -35,6 +35,7 @@ export function overviewRoutes(services: PageServices): Hono<PageEnv> {
   return app;
 
   async function sections(): Promise<Sections> {
+    activity.watch(closing);
     const [status] = await Promise.all([context.status(), activity.sample()]);
     const attention = accountsInNeed(status.accounts, (email) => context.accounts.get(email));
     return overviewSections({ status, attention, minutes: activity.minutes() });

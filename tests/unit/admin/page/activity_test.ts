@@ -5,7 +5,7 @@ const minuteMs = 60_000;
 const startMs = 1_000_000 * minuteMs;
 
 /** Transactions as the daemon would count and remember them; only the last few are remembered. */
-function start({ remembered = 300 } = {}) {
+function start({ remembered = 300, onSample = (): unknown => undefined } = {}) {
   const clock = { nowMs: startMs };
   const records: EndedTransaction[] = [];
   const counts = new Map<string, number>();
@@ -14,12 +14,14 @@ function start({ remembered = 300 } = {}) {
     recent: () => records.slice(-remembered),
     metrics() {
       metricsCalls++;
+      onSample();
       const lines = [...counts].map(([outcome, count]) =>
         `xoauth2_proxy_transactions_total{outcome="${outcome}"} ${count}`
       );
       return Promise.resolve(lines.join("\n"));
     },
     now: () => clock.nowMs,
+    intervalMs: 1,
   });
   const end = (outcome: EndedTransaction["outcome"], durationMs = 10) => {
     counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
@@ -80,4 +82,18 @@ Deno.test("Activity shares one sample among viewers at the same time", async () 
   assert.equal(metricsCalls(), 1);
   await activity.sample();
   assert.equal(metricsCalls(), 2);
+});
+
+Deno.test("Activity goes on counting while nobody looks, until it is told to end", async () => {
+  const sampled = Promise.withResolvers<void>();
+  // The second sample begins when the first one is through.
+  const { activity, end, metricsCalls } = start({ onSample: () => metricsCalls() > 1 && sampled.resolve() });
+  const closing = new AbortController();
+  activity.watch(closing.signal);
+  activity.watch(closing.signal);
+  end("relayed");
+  await sampled.promise;
+  closing.abort();
+  assert.equal(activity.minutes().at(-1)!.relayed, 1);
+  activity.watch(closing.signal);
 });
