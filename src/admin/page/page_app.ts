@@ -63,7 +63,8 @@ export function pageApp(services: AdminServices, { token }: PageAppOptions): Hon
   const shared = { ...services, sessions, links, activity };
   const app = new Hono<PageEnv>();
   app.onError((error, c) => respondProblem(error, { c, log, session: findSession(sessions, c) }));
-  for (const path of paths) app.use(path, securityHeaders, readForm);
+  const form = readForm(services.closing);
+  for (const path of paths) app.use(path, securityHeaders, form);
   for (const [path, { text, type }] of Object.entries(assets)) {
     app.get(path, (c) => c.body(text, 200, { "content-type": type }));
   }

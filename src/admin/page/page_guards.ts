@@ -6,11 +6,13 @@ import { getCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import { limitBody } from "../limit_body.ts";
 import { RequestProblem } from "../request_problem.ts";
+import { pause } from "./event_stream.ts";
 import type { PageEnv } from "./page_services.ts";
 import type { PageSession, PageSessions } from "./page_sessions.ts";
 import { showSignIn } from "./sign_in_view.tsx";
 
 const limitForm = limitBody(() => 1);
+const formTimeoutMs = 10_000;
 
 /**
  * Nothing runs, loads or is framed that isn't the page's own, and no text can bring styles along. `same-origin`, not
@@ -33,19 +35,35 @@ export const securityHeaders: MiddlewareHandler = secureHeaders({
   strictTransportSecurity: false,
 });
 
-/** Reads the form of a POST that comes from this page itself, whatever site the browser shows. */
-export const readForm: MiddlewareHandler<PageEnv> = async (c, next) => {
-  if (c.req.method !== "POST") return await next();
-  requireSameOrigin(c);
-  const type = c.req.header("content-type") ?? "";
-  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
-    throw new RequestProblem(415, "The page takes forms only; the API is under /admin");
-  }
-  return await limitForm(c, async () => {
-    c.set("form", new URLSearchParams(await c.req.text()));
-    await next();
-  });
-};
+/**
+ * Reads the form of a POST that comes from this page itself, whatever site the browser shows.
+ *
+ * @param closing Ends the wait for a body that doesn't come.
+ */
+export function readForm(closing: AbortSignal): MiddlewareHandler<PageEnv> {
+  return async (c, next) => {
+    if (c.req.method !== "POST") return await next();
+    requireSameOrigin(c);
+    const type = c.req.header("content-type") ?? "";
+    if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
+      throw new RequestProblem(415, "The page takes forms only; the API is under /admin");
+    }
+    c.set("form", new URLSearchParams(await readText(c, closing)));
+    return await next();
+  };
+}
+
+/** @throws {RequestProblem} 413 if the body is too large, 408 if it doesn't come. */
+async function readText(c: Context, closing: AbortSignal): Promise<string> {
+  const read = new AbortController();
+  let text: string | undefined;
+  const whole = limitForm(c, async () => {
+    text = await c.req.text();
+  }).finally(() => read.abort());
+  await Promise.race([whole, pause(formTimeoutMs, AbortSignal.any([closing, read.signal]))]);
+  if (text === undefined) throw new RequestProblem(408, "The form did not come in time");
+  return text;
+}
 
 /** Shows the sign-in form to whoever isn't signed in, and takes a POST only with the session's own CSRF token. */
 export function requireSession(sessions: PageSessions): MiddlewareHandler<PageEnv> {
