@@ -2,6 +2,7 @@
 
 import * as oauth from "oauth4webapi";
 import type { GrantedTokens } from "./access_token.ts";
+import { readAnswer } from "./read_answer.ts";
 import { TokenError } from "./token_error.ts";
 import { malformedAnswerError, tokenErrorFromAnswer, unreachableError } from "./token_failure.ts";
 
@@ -32,7 +33,8 @@ export function tokenFetch(request: TokenRequestOptions): Fetch {
   const now = request.now ?? Date.now;
   return async (input, init) => {
     const answer = await send(input, init);
-    const text = await answer.text();
+    const text = await readAnswer(answer);
+    if (text === undefined) throw malformedAnswerError(answer.status);
     if (!answer.ok || saysError(text)) {
       throw tokenErrorFromAnswer({ status: answer.status, headers: answer.headers, text }, now());
     }

@@ -5,13 +5,13 @@ import net, { type AddressInfo, type Socket } from "node:net";
 /** How it misbehaves. */
 export type Hostility =
   /** 200, chunked, and never the last chunk. */
-  | "endless body"
+  | "an endless body"
   /** A header section without end. */
   | "endless headers"
   /** A gigabyte by its Content-Length, sent as fast as it is taken. */
-  | "huge body"
+  | "a huge body"
   /** One octet in a while. */
-  | "dripping body";
+  | "a dripping body";
 
 const BLOCK = new Uint8Array(65_536).fill(0x20);
 
@@ -56,16 +56,16 @@ export class HostileTokenEndpoint implements AsyncDisposable {
     this.requests++;
     const head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
     switch (hostility) {
-      case "endless body":
+      case "an endless body":
         socket.write(`${head}transfer-encoding: chunked\r\n\r\n`);
         return this.#pour(socket, `${BLOCK.length.toString(16)}\r\n`, "\r\n");
       case "endless headers":
         socket.write(head);
         return this.#pour(socket, "x-more: ", "\r\n");
-      case "huge body":
+      case "a huge body":
         socket.write(`${head}content-length: 1000000000\r\n\r\n`);
         return this.#pour(socket, "", "");
-      case "dripping body":
+      case "a dripping body":
         socket.write(`${head}content-length: 1000000\r\n\r\n`);
         this.#timers.add(setInterval(() => socket.write(" "), 50));
     }
@@ -75,7 +75,7 @@ export class HostileTokenEndpoint implements AsyncDisposable {
     if (socket.destroyed) return;
     this.sentOctets += BLOCK.length;
     if (before !== "") socket.write(before);
-    socket.write(BLOCK, () => this.#pour(socket, before, after));
-    if (after !== "") socket.write(after);
+    socket.write(BLOCK);
+    socket.write(after, (error) => error || this.#pour(socket, before, after));
   }
 }

@@ -11,13 +11,13 @@ const VICTIM = { email: "victim@example.com", password: "victim's" };
 
 for (
   const hostility of [
-    "endless body",
+    "an endless body",
     "endless headers",
-    "huge body",
-    "dripping body",
+    "a huge body",
+    "a dripping body",
   ] as const satisfies readonly Hostility[]
 ) {
-  Deno.test(`a token endpoint with an ${hostility} costs neither memory nor others`, async () => {
+  Deno.test(`a token endpoint with ${hostility} costs neither memory nor others`, async () => {
     await using fixture = await startDaemonFixture({ config: { global: { oauth2_timeout: 3 } } });
     await using endpoint = await HostileTokenEndpoint.start(hostility);
     await addVictim(fixture, endpoint.url);
@@ -39,6 +39,43 @@ for (
   });
 }
 
+const ODD_TOKENS: readonly [why: string, body: Record<string, unknown>][] = [
+  ["with a line end inside", { access_token: "token\r\nRSET" }],
+  ["with a control character inside", { access_token: "token\x01auth=Bearer other" }],
+  ["that is longer than SMTP takes", { access_token: "x".repeat(100_000) }],
+  ["that is no text", { access_token: { a: 1 } }],
+  ["of another type", { token_type: "mac" }],
+  ["that has expired already", { expires_in: -1 }],
+];
+
+for (const [why, body] of ODD_TOKENS) {
+  Deno.test(`a token ${why} defers mail and leaves session and log whole`, async () => {
+    await using fixture = await startDaemonFixture();
+    fixture.tokenEndpoint.always({
+      body: { access_token: "token", token_type: "Bearer", expires_in: 3600, ...body },
+    });
+    using client = await fixture.signIn();
+    await client.command(`MAIL FROM:<${MAILBOX.email}>`, /^4[0-9]{2} 4\.[47]\.[0-9] /);
+    await client.command("NOOP", "250 *");
+    await client.command("QUIT", "221 *");
+    await fixture.daemon.stop();
+    const worst = fixture.daemon.log.filter(({ level }) => level === "error" || level === "fatal");
+    assert.deepEqual(worst, []);
+  });
+}
+
+Deno.test("tokens that expire at once are not fetched in a loop", async () => {
+  await using fixture = await startDaemonFixture();
+  const body = { access_token: "token", token_type: "Bearer", expires_in: 0 };
+  fixture.tokenEndpoint.always({ body });
+  using client = await fixture.signIn();
+  const data = "Subject: x\r\n\r\nx";
+  assert.match(await client.send({ from: MAILBOX.email, to: ["a@example.net"], data }), /^250 /);
+  for (let message = 0; message < 50; message++) await client.command("NOOP", "250 *");
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.ok(fixture.tokenEndpoint.requestCount < 10, `${fixture.tokenEndpoint.requestCount} requests`);
+});
+
 async function addVictim({ daemon }: DaemonFixture, tokenUrl: string): Promise<void> {
   const token = (await Deno.readTextFile(join(daemon.directory, "state", "admin_token"))).trim();
   const response = await fetch(`${daemon.adminUrl}/admin/accounts`, {
@@ -53,6 +90,6 @@ async function addVictim({ daemon }: DaemonFixture, tokenUrl: string): Promise<v
       verify: false,
     }),
   });
-  assert.ok(response.ok, await response.text());
-  await response.body?.cancel();
+  const text = await response.text();
+  assert.ok(response.ok, text);
 }

@@ -9,6 +9,7 @@ import { createProxyFiles } from "../../src/sandbox/proxy_files.ts";
 import { startSandbox } from "../../src/sandbox/sandbox.ts";
 import { DaemonProcess } from "../support/daemon_process.ts";
 import { SmtpTestClient } from "../support/smtp_client.ts";
+import { bundleFlags } from "../support/stand_in_program.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 /** Any ELF program can stand in for the runtime: packing doesn't run it. */
@@ -37,10 +38,7 @@ async function temporaryFolder(): Promise<{ path: string } & AsyncDisposable> {
 
 /** Runs the bundle as a binary would run: no configuration, no cache, no registry, and the source tree out of bounds. */
 function bundleCommand(bundle: string): [string, ...string[]] {
-  const permissions = ["net", "read", "write", "env", "sys"].map((name) => `--allow-${name}`);
-  const nothingElse = ["--no-config", "--no-remote", "--no-npm", "--cached-only", "--no-prompt"];
-  const outOfBounds = [`--deny-read=${repository}`, "--deny-import"];
-  return [Deno.execPath(), "run", "--unstable-net", ...nothingElse, ...permissions, ...outOfBounds, bundle];
+  return [Deno.execPath(), "run", ...bundleFlags(), `--deny-read=${repository}`, bundle];
 }
 
 async function compile(args: readonly string[], env: Record<string, string>): Promise<Output> {
@@ -115,16 +113,17 @@ Deno.test({
     assert.equal(checked.stdout, "xoauth2-proxy-linux-x64: OK\n");
     const binary = new TextDecoder("latin1").decode(await Deno.readFile(join(output, names[1]!)));
     const baked = JSON.parse(/\{"argv":\[\].*?\}(?=[^\x20-\x7e])/s.exec(binary)![0]);
-    const { allow_net, allow_run, allow_ffi, deny_import, prompt } = baked.permissions;
-    assert.deepEqual({ allow_net, allow_run, allow_ffi, deny_import, prompt }, {
+    const { allow_net, allow_sys, allow_run, allow_ffi, deny_import, prompt } = baked.permissions;
+    assert.deepEqual({ allow_net, allow_sys, allow_run, allow_ffi, deny_import, prompt }, {
       allow_net: [],
+      allow_sys: project.permissions.daemon.sys,
       allow_run: null,
       allow_ffi: null,
       deny_import: [],
       prompt: false,
     });
     assert.ok(baked.v8_flags.includes("--max-semi-space-size=8"));
-    assert.deepEqual(baked.unstable_config.features, ["net"]);
+    assert.deepEqual(baked.unstable_config.features, project.unstable);
     assert.ok(binary.includes(`"${project.version}"`) && binary.includes("8BITMIME"), "the bundle is in it");
   },
 });

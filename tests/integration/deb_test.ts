@@ -1,13 +1,12 @@
 /** The Debian package, around a stand-in for the compiled program: the same bundle, run by the Deno that is here. */
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import project from "../../deno.json" with { type: "json" };
-import { bundleProgram } from "../../deploy/compile.ts";
 import { buildDebianPackage } from "../../deploy/debian/build.ts";
 import { createProxyFiles } from "../../src/sandbox/proxy_files.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
 import { DebianMachine, whyNoDebianMachine } from "../support/debian_machine.ts";
+import { writeStandIn } from "../support/stand_in_program.ts";
 import { arrivedIds, SteadySenders } from "../support/steady_senders.ts";
 
 const newVersion = `${project.version}+next`;
@@ -15,20 +14,6 @@ const newVersion = `${project.version}+next`;
 const denoInside = "/usr/lib/xoauth2-test/deno";
 const outside = "/run/xoauth2-test";
 const service = "xoauth2-proxy";
-
-/** A program in one file, as the compiled one is. */
-async function writeStandIn(folder: string): Promise<string> {
-  const bundle = await bundleProgram(folder);
-  const permissions = ["net", "read", "write", "env", "sys"].map((name) => `--allow-${name}`).join(" ");
-  const flags =
-    `--no-config --no-remote --no-npm --no-prompt --deny-import --unstable-net ${permissions} --ext=js`;
-  const path = join(folder, "stand-in");
-  await Deno.writeTextFile(
-    path,
-    `#!/usr/bin/env -S ${denoInside} run ${flags}\n${await Deno.readTextFile(bundle)}`,
-  );
-  return path;
-}
 
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -64,7 +49,7 @@ test(
   missing && `no ${missing}`,
   async () => {
     await using folder = await temporaryFolder();
-    const program = await writeStandIn(folder.path);
+    const program = await writeStandIn(folder.path, denoInside);
     const path = await buildDebianPackage({ program, output: folder.path });
     const findings = await lines("lintian", "--allow-root", "--fail-on", "none", path);
     assert.deepEqual(findings.filter((line) => line.startsWith("E:")), []);
@@ -126,7 +111,7 @@ test(
   whyNoDebianMachine(),
   async () => {
     await using folder = await temporaryFolder();
-    const program = await writeStandIn(folder.path);
+    const program = await writeStandIn(folder.path, denoInside);
     const first = await buildDebianPackage({ program, output: folder.path });
     const next = await buildDebianPackage({ program, output: folder.path, version: newVersion });
     await using sandbox = await startSandbox();
@@ -160,11 +145,6 @@ test(
     assert.equal(
       await machine.succeed("dpkg-query", "--show", "--showformat=${Version}", service),
       newVersion,
-    );
-    console.log(
-      senders.acknowledged.length,
-      senders.refused,
-      senders.interruptions.map((x) => x.split("\n").at(-1)),
     );
     const arrived = new Set(arrivedIds(sandbox.messages));
     assert.deepEqual(

@@ -9,8 +9,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bundleProgram } from "../../deploy/compile.ts";
 import { DebianMachine, whyNoDebianMachine } from "../support/debian_machine.ts";
+import { writeStandIn } from "../support/stand_in_program.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 const otherSystems = ["Windows", "launchd"];
@@ -133,11 +133,7 @@ const denoInside = "/usr/lib/xoauth2-test/deno";
 
 /** A folder with what the page takes for granted: the program, and deploy/. */
 async function unpackRelease(folder: string): Promise<void> {
-  const bundle = await Deno.readTextFile(await bundleProgram(folder));
-  const flags =
-    "--no-config --no-prompt --unstable-net --allow-net --allow-read --allow-write --allow-env --allow-sys";
-  const program = `#!/usr/bin/env -S ${denoInside} run ${flags} --ext=js\n${bundle}`;
-  await Deno.writeTextFile(join(folder, "xoauth2-proxy"), program, { mode: 0o755 });
+  await writeStandIn(folder, denoInside);
   await Deno.symlink(join(repository, "deploy"), join(folder, "deploy"));
 }
 

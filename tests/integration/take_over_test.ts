@@ -96,7 +96,9 @@ test("Messages of the newcomer wait until the first has let go of its connection
   await client.command("EHLO client.example", "250 *");
   await client.authPlain(MAILBOX.email, MAILBOX.password);
   await client.writeln(`MAIL FROM:<${MAILBOX.email}>`);
-  await client.writeln("NOOP");
+  // The newcomer has had time for more than a dial when all of these are answered.
+  using other = await fixture.signIn();
+  for (let count = 0; count < 300; count++) await other.command("NOOP", "250 *");
   assert.equal(upstream.connections.length, 1);
 
   await old.write(" of it\r\n.\r\n");
@@ -123,7 +125,9 @@ test("With --take-over and nothing to take over, a daemon starts as usual", asyn
 
 test("A daemon that doesn't take the newcomer's token runs on", async () => {
   await using fixture = await startFirst();
-  await using second = await startSecond(fixture, { env: { XOAUTH2_ADMIN_TOKEN: "another-token-than-the-one-in-the-state-folder" } });
+  await using second = await startSecond(fixture, {
+    env: { XOAUTH2_ADMIN_TOKEN: "another-token-than-the-one-in-the-state-folder" },
+  });
   assert.deepEqual(await second.exited, { code: 1, signal: null });
   assert.ok(second.log.some(says("refuses the admin token")), JSON.stringify(second.log));
   using client = await fixture.signIn();

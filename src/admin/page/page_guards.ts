@@ -59,8 +59,12 @@ async function readText(c: Context, closing: AbortSignal): Promise<string> {
   let text: string | undefined;
   const whole = limitForm(c, async () => {
     text = await c.req.text();
-  }).finally(() => read.abort());
-  await Promise.race([whole, pause(formTimeoutMs, AbortSignal.any([closing, read.signal]))]);
+  });
+  try {
+    await Promise.race([whole, pause(formTimeoutMs, AbortSignal.any([closing, read.signal]))]);
+  } finally {
+    read.abort();
+  }
   if (text === undefined) throw new RequestProblem(408, "The form did not come in time");
   return text;
 }
