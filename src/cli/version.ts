@@ -11,7 +11,7 @@ export function registerVersion(program: Command, context: CommandContext): void
     .action(({ json }: { json?: boolean }) => {
       const { deno, v8 } = Deno.version;
       const { os, arch } = Deno.build;
-      const human = `xoauth2-proxy ${versionNumber} (Deno ${deno}, ${os} ${arch})`;
+      const human = `xoauth2-proxy ${versionNumber} (Deno ${deno}, V8 ${v8}, ${os} ${arch})`;
       context.out(json ? JSON.stringify({ version: versionNumber, deno, v8, os, arch }) : human);
     });
 }

@@ -16,7 +16,7 @@ export interface DrainContext {
 
 /** The steps in their order. */
 export function drainSteps(daemon: Daemon, { reloader, parked }: DrainContext): DrainStep[] {
-  return [
+  const steps: DrainStep[] = [
     { name: "listeners", run: () => daemon.submission.close() },
     { name: "sessions", run: ({ deadline }) => drainSessions(daemon, deadline) },
     {
@@ -45,6 +45,22 @@ export function drainSteps(daemon: Daemon, { reloader, parked }: DrainContext): 
       },
     },
   ];
+  return steps.map((step) => timed(step, daemon));
+}
+
+/** The last scrapes of a daemon that takes long to stop show where it is. */
+function timed(step: DrainStep, { metrics }: Daemon): DrainStep {
+  return {
+    ...step,
+    async run(signals) {
+      const startedAtMs = performance.now();
+      try {
+        return await step.run(signals);
+      } finally {
+        metrics.drainStepEnded(step.name, performance.now() - startedAtMs);
+      }
+    },
+  };
 }
 
 async function drainSessions({ submission }: Daemon, deadline: AbortSignal) {

@@ -31,6 +31,8 @@ type HeldToken = AccessToken & TokenMargins;
 
 /** A mailbox that has sent nothing for so long is no longer refreshed ahead; its next message waits for one refresh. */
 const keptWarmMs = 24 * 3_600_000;
+/** An endpoint whose tokens expire at once (`expires_in` 0) is not asked without a pause. */
+const leastRefreshIntervalMs = 1000;
 const firstHoldOffMs = 1000;
 const longestHoldOffMs = 300_000;
 
@@ -247,7 +249,10 @@ export class TokenManager {
     this.#token = held;
     this.retry();
     this.#cancelTimer();
-    this.#cancelTimer = schedule(() => this.#refreshAhead(), held.refreshAtMs - nowMs);
+    this.#cancelTimer = schedule(
+      () => this.#refreshAhead(),
+      Math.max(held.refreshAtMs - nowMs, leastRefreshIntervalMs),
+    );
   }
 
   #fail(failure: TokenError, startedMs: number): void {

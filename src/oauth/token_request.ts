@@ -59,6 +59,7 @@ export async function requestTokens(
 ): Promise<GrantedTokens> {
   const sentAtMs = (request.now ?? Date.now)();
   const response = await translated(request.signal, grant);
+  if (!isAccessToken(response.access_token)) throw malformedAnswerError(200);
   const lifetimeMs = response.expires_in === undefined ? assumedLifetimeMs : response.expires_in * 1000;
   return {
     accessToken: { value: response.access_token, expiresAtMs: sentAtMs + lifetimeMs },
@@ -84,6 +85,11 @@ export async function translated<T>(signal: AbortSignal, run: () => Promise<T>):
     if (error instanceof TypeError || error instanceof DOMException) throw unreachableError(error);
     throw error;
   }
+}
+
+/** RFC 6749 appendix A.12; anything else could not be shown to a mail server. */
+function isAccessToken(value: string): boolean {
+  return /^[\x20-\x7e]+$/.test(value);
 }
 
 /** Some endpoints answer 200 with an error inside. */

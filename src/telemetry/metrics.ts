@@ -16,18 +16,6 @@ export interface TransactionMeasures {
   readonly durationMs: number;
 }
 
-/** The step of an upstream dialogue that a reply belongs to. */
-export type UpstreamStep =
-  | "greeting"
-  | "ehlo"
-  | "starttls"
-  | "auth"
-  | "mail"
-  | "rcpt"
-  | "data"
-  | "final"
-  | "other";
-
 /** How a sign-in of a client ended. */
 export type SignInOutcome = "accepted" | "refused" | "throttled" | "unavailable";
 
@@ -78,13 +66,10 @@ export class Metrics implements Disposable {
     "pool_wait_seconds",
     "Wait of a transaction for an upstream connection.",
   );
-  readonly #upstreamReply = new Histogram({
-    name: `${prefix}_upstream_reply_seconds`,
-    help: "Time until the provider replied, by step of the dialogue.",
-    labelNames: ["step"],
-    buckets: replyBuckets,
-    registers: [this.#registry],
-  });
+  readonly #upstreamReply = this.#histogram(
+    "upstream_reply_seconds",
+    "From the final dot of a message to the provider's reply.",
+  );
   readonly #transaction = this.#histogram("transaction_seconds", "From MAIL to the end of the transaction.");
   readonly #drain = new Gauge({
     name: `${prefix}_drain_seconds`,
@@ -130,14 +115,10 @@ export class Metrics implements Disposable {
     this.#transactions.inc({ outcome });
     this.#poolWait.observe(measures.poolWaitMs / 1000);
     this.#transaction.observe(measures.durationMs / 1000);
-    if (finalReplyMs !== undefined) this.upstreamReplied("final", finalReplyMs);
+    if (finalReplyMs !== undefined) this.#upstreamReply.observe(finalReplyMs / 1000);
     if (outcome !== "relayed") return;
     this.#messageOctets.inc(measures.messageOctets);
     this.#recipients.inc(measures.recipients);
-  }
-
-  upstreamReplied(step: UpstreamStep, durationMs: number): void {
-    this.#upstreamReply.observe({ step }, durationMs / 1000);
   }
 
   /** `connected`, or the phase of the dial that failed. */
