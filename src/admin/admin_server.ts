@@ -11,6 +11,12 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+/**
+ * A client that doesn't finish its request, or doesn't read its answer, would hold `shutdown` for ever, and after it nothing
+ * can be aborted (Deno 2.9.6). What is left after this time ends with the process.
+ */
+const unfinishedMs = 250;
+
 /** What the requests are given to. */
 interface Api {
   readonly fetch: (request: Request) => Response | Promise<Response>;
@@ -37,10 +43,17 @@ export async function startAdminServer(context: AdminContext): Promise<AdminServ
     address: { hostname, port: server.addr.port },
     async close() {
       closing.abort(new DOMException("The daemon is stopping", "AbortError"));
-      await server.shutdown();
+      await atMost(unfinishedMs, server.shutdown());
       await (await api)?.close();
     },
   };
+}
+
+/** Waits for a promise, but not for ever. */
+async function atMost(timeoutMs: number, promise: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, timeoutMs);
+  await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
 
 /** Mail goes on without a token file; the API is then closed to everybody. */

@@ -1,7 +1,7 @@
 /** What axe finds on each page, wide and narrow, light and dark. */
 
 import assert from "node:assert/strict";
-import axe from "npm:axe-core@4.14.1";
+import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { browserTest, PageFixture, TestBrowser } from "./page_fixture.ts";
 

@@ -6,7 +6,6 @@ import { accountListRoutes } from "./account_list_routes.tsx";
 import { accountRoutes } from "./account_routes.tsx";
 import { Activity } from "./activity.ts";
 import { connectRoutes } from "./connect_routes.tsx";
-import { lifecycleRoutes } from "./lifecycle_routes.tsx";
 import { messagesRoutes } from "./messages_routes.tsx";
 import { newAccountRoutes } from "./new_account_routes.tsx";
 import { overviewRoutes } from "./overview_routes.tsx";
@@ -18,8 +17,11 @@ import icon from "./page.svg" with { type: "text" };
 import { findSession, readForm, securityHeaders } from "./page_guards.ts";
 import type { PageEnv } from "./page_services.ts";
 import { PageSessions } from "./page_sessions.ts";
+import { reloadRoutes } from "./reload_routes.tsx";
 import { respondProblem } from "./problem_page.tsx";
 import { signInRoutes } from "./sign_in_routes.ts";
+import { stopRoutes } from "./stop_routes.tsx";
+import { verifyRoutes } from "./verify_routes.tsx";
 
 /** What the page is made with. */
 export interface PageAppOptions {
@@ -74,9 +76,11 @@ export function pageApp(services: AdminServices, { token }: PageAppOptions): Hon
   // Before the routes of one account, whose path would take "new" for an address.
   app.route("/", newAccountRoutes(shared));
   app.route("/", accountRoutes(shared));
+  app.route("/", verifyRoutes(shared));
   app.route("/", connectRoutes(shared));
   app.route("/", messagesRoutes(shared));
-  app.route("/", lifecycleRoutes(shared));
+  app.route("/", reloadRoutes(shared));
+  app.route("/", stopRoutes(shared));
   app.route("/", ownerRoutes(shared));
   return app;
 }

@@ -4,14 +4,13 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import { getCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
-import { limitBody } from "../limit_body.ts";
 import { RequestProblem } from "../request_problem.ts";
 import { pause } from "./event_stream.ts";
 import type { PageEnv } from "./page_services.ts";
 import type { PageSession, PageSessions } from "./page_sessions.ts";
 import { showSignIn } from "./sign_in_view.tsx";
 
-const limitForm = limitBody(() => 1);
+const formOctets = 64 * 1024;
 const formTimeoutMs = 10_000;
 
 /**
@@ -54,19 +53,37 @@ export function readForm(closing: AbortSignal): MiddlewareHandler<PageEnv> {
 }
 
 /** @throws {RequestProblem} 413 if the body is too large, 408 if it doesn't come. */
-async function readText(c: Context, closing: AbortSignal): Promise<string> {
-  const read = new AbortController();
-  let text: string | undefined;
-  const whole = limitForm(c, async () => {
-    text = await c.req.text();
+async function readText({ req: { raw: { body } } }: Context, closing: AbortSignal): Promise<string> {
+  if (body === null) return "";
+  const reader = body.getReader();
+  const over = new AbortController();
+  let isLate = false;
+  const deadline = pause(formTimeoutMs, AbortSignal.any([closing, over.signal])).then(async () => {
+    isLate = !over.signal.aborted;
+    // Ends a read that is pending; the connection would stay open with it otherwise.
+    await reader.cancel().catch(() => {}); // the client may be gone
   });
   try {
-    await Promise.race([whole, pause(formTimeoutMs, AbortSignal.any([closing, read.signal]))]);
+    const text = await readUpTo(formOctets, reader);
+    if (isLate) throw new RequestProblem(408, "The form did not come in time");
+    return text;
   } finally {
-    read.abort();
+    over.abort();
+    await deadline;
   }
-  if (text === undefined) throw new RequestProblem(408, "The form did not come in time");
-  return text;
+}
+
+/** @throws {RequestProblem} 413 if there is more. */
+async function readUpTo(octets: number, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let left = octets;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    left -= part.value.length;
+    if (left < 0) throw new RequestProblem(413, "The form is too large");
+    text += decoder.decode(part.value, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 /** Shows the sign-in form to whoever isn't signed in, and takes a POST only with the session's own CSRF token. */
