@@ -1,11 +1,16 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import type { ImportedAccounts } from "../../accounts/import/imported_accounts.ts";
 import { type AccountWork, addAccountOptions, runAccountCommand } from "../account_options.ts";
 import type { CommandContext } from "../command_context.ts";
+import { type ImportFormat, importFormats } from "../read_import.ts";
 import { inputOf } from "../secret_sources.ts";
 
 interface ImportOptions {
   readonly verify: boolean;
   readonly overwrite?: boolean;
+  readonly from?: ImportFormat;
+  readonly passwordsFile?: string;
+  readonly saslXoauth2Conf?: string;
 }
 
 /** What became of one record. */
@@ -19,15 +24,24 @@ const examples = `
 Examples:
   xoauth2-proxy account import accounts.old.json
   xoauth2-proxy account import new.json --overwrite --no-verify
+  xoauth2-proxy account import emailproxy.config --passwords-file passwords.json
+  xoauth2-proxy account import /etc/postfix/sasl_passwd --sasl-xoauth2-conf /etc/sasl-xoauth2.conf
   jq '.mailboxes' export.json | xoauth2-proxy account import -
 
-The file is an array of accounts, or {"accounts": [...]}, spelled as in accounts.json; a plain "password" is hashed.
+Reads accounts.json of this program or of ProxyPowermtaXOAUTH2 (a plain "password" is hashed), emailproxy.config of
+email-oauth2-proxy, and a Postfix password map that names token files of sasl-xoauth2. Says what it could not map.
 Ends with 1 if some could not be added.`;
 
 /** Adds `account import`. */
 export function registerAccountImport(group: Command, context: CommandContext): void {
   const command = group.command("import").description("add all accounts of a file, verified 50 at a time")
-    .argument("<file>", 'JSON file; "-" is standard input')
+    .argument("<file>", 'the file; "-" is standard input')
+    .addOption(new Option("--from <FORMAT>", "what wrote it (default: by its look)").choices(importFormats))
+    .option(
+      "--passwords-file <FILE>",
+      "JSON object of passwords by e-mail, to decrypt email-oauth2-proxy's tokens",
+    )
+    .option("--sasl-xoauth2-conf <FILE>", "the app that token files without one use")
     .option("--no-verify", "don't ask the providers for tokens first")
     .option("--overwrite", "replace accounts that exist")
     .addHelpText("after", examples);
@@ -35,15 +49,18 @@ export function registerAccountImport(group: Command, context: CommandContext): 
     runAccountCommand(command, {
       context,
       async work(work) {
-        const records = await readRecords(file, context);
+        const { accounts: records, unmapped } = await readFileToImport(file, { context, options });
         const results = await importAll(records, { work, options });
         const count = (outcome: ImportResult["outcome"]) =>
           results.filter((result) => result.outcome === outcome).length;
         const failed = count("failed");
-        if (!work.json) tellProblems(results, context);
+        if (!work.json) {
+          for (const { source, message } of unmapped) context.out(`unmapped  ${source}: ${message}`);
+          tellProblems(results, context);
+        }
         if (failed > 0) context.finish(1);
         await work.finishEdit(
-          { success: failed === 0, results },
+          { success: failed === 0, results, unmapped },
           `${count("added")} added, ${count("replaced")} replaced, ${
             count("exists")
           } left as they are, ${failed} failed`,
@@ -53,15 +70,22 @@ export function registerAccountImport(group: Command, context: CommandContext): 
   );
 }
 
-async function readRecords(
+async function readFileToImport(
   file: string,
-  context: CommandContext,
-): Promise<readonly Record<string, unknown>[]> {
-  const { parseAccountsDocument } = await import("../../accounts/accounts_file.ts");
+  { context, options }: { readonly context: CommandContext; readonly options: ImportOptions },
+): Promise<ImportedAccounts> {
+  const { readImport } = await import("../read_import.ts");
   const { CommandFailure } = await import("../command_failure.ts");
-  if (file === "-") return parseAccountsDocument(await inputOf(context).readAll(), "standard input").records;
+  const more = {
+    format: options.from,
+    passwordsFile: options.passwordsFile,
+    saslConfigFile: options.saslXoauth2Conf,
+  };
+  if (file === "-") {
+    return await readImport(await inputOf(context).readAll(), { file: "standard input", ...more });
+  }
   try {
-    return parseAccountsDocument(await Deno.readTextFile(file), file).records;
+    return await readImport(await Deno.readTextFile(file), { file, ...more });
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new CommandFailure(`Cannot read "${file}": there is no such file`, { cause: error });
