@@ -58,7 +58,7 @@ export class EndpointGuard {
    * @throws {TokenError} Of the last try, or when the circuit is open.
    * @throws The signal's reason when it aborted, or whatever else `request` threw.
    */
-  run<T>(request: (signal: AbortSignal) => Promise<T>, options: GuardedRequest): Promise<T> {
+  async run<T>(request: (signal: AbortSignal) => Promise<T>, options: GuardedRequest): Promise<T> {
     const { signal, timeoutMs } = options;
     const work = this.#limit.execute(() =>
       withTimeout((budget) => this.#tryRepeatedly(request, { ...options, signal: budget }), {
@@ -66,7 +66,16 @@ export class EndpointGuard {
         timeoutMs,
       })
     );
-    return abortable(work, signal);
+    try {
+      return await abortable(work, signal);
+    } catch (error) {
+      // The budget may run out between two tries, where no request is there to fail.
+      if (signal.aborted || !(error instanceof DOMException) || error.name !== "TimeoutError") throw error;
+      throw new TokenError("TOKEN_UNAVAILABLE", "the token endpoint did not answer in time", {
+        remedy: "Wait, and look in the log for the failures before this one",
+        cause: error,
+      });
+    }
   }
 
   async #tryRepeatedly<T>(request: (signal: AbortSignal) => Promise<T>, options: GuardedRequest): Promise<T> {

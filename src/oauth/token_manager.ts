@@ -110,8 +110,9 @@ export class TokenManager {
       try {
         return await abortable(this.#refresh(), signal);
       } catch (error) {
+        if (this.#closed && !signal.aborted) throw closedError();
         // A grant that was replaced meanwhile takes its waiters along.
-        if (signal.aborted || this.#closed || sameGrant(account, this.#account)) throw error;
+        if (signal.aborted || sameGrant(account, this.#account)) throw error;
       }
     }
   }

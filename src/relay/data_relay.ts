@@ -73,6 +73,7 @@ async function pump(
   const scanner = new MailDataScanner(options);
   let octets = 0;
   let refusal = prefix && upstream ? await forward(upstream, prefix) : undefined;
+  if (refusal) options.onRefusal?.();
   while (!scanner.ended) {
     if (reader.buffered === 0 && !await reader.fill()) throw new ClientGoneError();
     const data = scanner.push(reader.peek());

@@ -54,11 +54,18 @@ function replyForDialError(error: DialError): Reply {
   return Reply.of(451, "4.4.1", error.message);
 }
 
+/** Whether a provider refuses a command because it takes the connection for not signed in (RFC 4954 §6). */
+export function lacksSignIn({ code }: Reply): boolean {
+  return code === 530 || code === 534 || code === 535;
+}
+
 /**
  * A provider's reply as a client may read it. A 421 says that the provider closes *its* connection; the client's session
- * lives on, so it reads 451 with the provider's text.
+ * lives on, so it reads 451 with the provider's text. The proxy's own sign-in is not the client's to mend, and the message
+ * waits.
  */
 export function relayed(reply: Reply): Reply {
+  if (lacksSignIn(reply)) return reply.withCode(454, "4.7.0");
   if (reply.code !== 421) return reply;
   return reply.withCode(451, reply.enhancedCode ?? "4.3.2");
 }

@@ -9,6 +9,7 @@ import {
 } from "../smtp/mail_parameters.ts";
 import type { Extensions } from "../smtp/extensions.ts";
 import { Reply } from "../smtp/reply.ts";
+import { lacksSignIn } from "./reply_for_error.ts";
 
 export type Step =
   & { reply?: Reply }
@@ -36,9 +37,17 @@ export function formatStep(step: Step, offers: Offers): string {
   }
 }
 
-/** Whether a reply can't be one to this command: 421 is a connection's last word, 3yz belongs behind DATA, which has no 2yz. */
-export function isOutOfStep(step: Step, { code }: Reply): boolean {
-  return code === 421 || (step.verb === "DATA" ? code < 300 : code >= 300 && code < 400);
+/** DATA when recipients were only deferred, so that a client which goes by this reply keeps the message. */
+export const NO_RECIPIENTS_NOW = Reply.of(451, "4.5.1", "No recipient could be accepted now, try again");
+
+/**
+ * Whether a reply can't be one to this command: 421 is a connection's last word, 3yz belongs behind DATA, which has no 2yz,
+ * and a connection that was signed in has lost its sign-in when commands are refused for the lack of one.
+ */
+export function isOutOfStep(step: Step, reply: Reply): boolean {
+  const { code } = reply;
+  if (code === 421 || lacksSignIn(reply)) return true;
+  return step.verb === "DATA" ? code < 300 : code >= 300 && code < 400;
 }
 
 /** Why a server with these extensions can't be sent a message that the client announced so. */

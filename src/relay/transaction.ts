@@ -10,8 +10,16 @@ import type { Lease } from "../upstream/lease.ts";
 import type { MailboxPool } from "../upstream/mailbox_pool.ts";
 import { UpstreamLostError } from "../upstream/upstream_error.ts";
 import { type DataRelayOptions, relayMailData } from "./data_relay.ts";
-import { relayed, replyForError } from "./reply_for_error.ts";
-import { formatStep, isOutOfStep, NO_RECIPIENTS, NO_TRANSACTION, type Step, unsupported } from "./step.ts";
+import { lacksSignIn, relayed, replyForError } from "./reply_for_error.ts";
+import {
+  formatStep,
+  isOutOfStep,
+  NO_RECIPIENTS,
+  NO_RECIPIENTS_NOW,
+  NO_TRANSACTION,
+  type Step,
+  unsupported,
+} from "./step.ts";
 import type { TransactionObserver, TransactionOutcome } from "./transaction_record.ts";
 import { TransactionReport } from "./transaction_report.ts";
 
@@ -27,6 +35,7 @@ export interface TransactionOptions {
 }
 
 const SHUTTING_DOWN = Reply.of(451, "4.3.2", "Service is shutting down, try again");
+const DEFECT = Reply.of(451, "4.3.0", "Internal error, try again later");
 const LONE_DOT = new TextEncoder().encode(".\r\n");
 
 /** Begun by MAIL; over after the final reply, `abandon`, or a failure before any recipient. */
@@ -44,6 +53,8 @@ export class Transaction {
   #isSendingData = false;
   #awaitsFinalReply = false;
   #isCut = false;
+  #isBeginning = false;
+  #hasDeferredRecipients = false;
 
   constructor(options: TransactionOptions) {
     this.#options = options;
@@ -60,9 +71,20 @@ export class Transaction {
     return this.#report.recipients;
   }
 
-  /** Whether no recipient was accepted and none is in the queue. */
-  get hasNoRecipients(): boolean {
-    return this.#report.recipients === 0 && !this.#queue.some((step) => step.verb === "RCPT");
+  /** The answer to DATA while no recipient was accepted and none is in the queue. */
+  get dataRefusal(): Reply | undefined {
+    const hasRecipients = this.#report.recipients > 0 || this.#queue.some((step) => step.verb === "RCPT");
+    return hasRecipients ? undefined : this.#withoutRecipients;
+  }
+
+  /** Whether it waits for a connection, and so could be given up without a trace. */
+  get waitsForConnection(): boolean {
+    return this.#isBeginning;
+  }
+
+  /** Why it can't go on, if so. */
+  get failure(): Reply | undefined {
+    return this.#failure;
   }
 
   /** Whether the provider has read the whole message and owes its reply. */
@@ -106,6 +128,7 @@ export class Transaction {
     const { recipientsPerMessage = Infinity } = this.#options.pool.mailbox.provider.limits;
     const queued = this.#queue.filter((step) => step.verb === "RCPT").length;
     if (this.#report.recipients + queued >= recipientsPerMessage) {
+      this.#hasDeferredRecipients = true;
       return Reply.of(
         452,
         "4.5.3",
@@ -116,6 +139,7 @@ export class Transaction {
       await this.#options.pool.rates.admitRecipients(this.#report.recipients + queued + 1);
       return undefined;
     } catch (error) {
+      this.#hasDeferredRecipients = true;
       return this.#replyFor(error);
     }
   }
@@ -172,10 +196,15 @@ export class Transaction {
 
   async #begin(): Promise<void> {
     const { pool, signal } = this.#options;
-    this.#lease = await this.#report.measureWait(async () => {
-      await pool.rates.countMessage(signal);
-      return await pool.acquire(signal);
-    });
+    this.#isBeginning = true;
+    try {
+      this.#lease = await this.#report.measureWait(async () => {
+        await pool.rates.countMessage(signal);
+        return await pool.acquire(signal);
+      });
+    } finally {
+      this.#isBeginning = false;
+    }
     this.#report.beginUpstream(this.#lease.connection.remoteAddress);
   }
 
@@ -237,7 +266,10 @@ export class Transaction {
         if (reply.isPositive) {
           this.#report.recipients++;
           this.#accepted.push(step);
-        } else this.#report.refusedRecipients++;
+        } else {
+          this.#report.refusedRecipients++;
+          if (reply.isTransient) this.#hasDeferredRecipients = true;
+        }
       } else if (reply.code !== 354) {
         return this.#endEarly(reply);
       } else if (this.#report.recipients === 0) {
@@ -249,14 +281,14 @@ export class Transaction {
   /** The group's DATA was accepted and none of its recipients: RFC 2920 §3.1 asks for a lone dot then. */
   async #sendNothing(step: Step): Promise<void> {
     const { connection } = this.#lease!;
-    step.reply = NO_RECIPIENTS;
+    const reply = step.reply = this.#withoutRecipients;
     try {
       await connection.write(LONE_DOT, "DATA");
       await connection.readReply("DATA");
-      this.#endEarly(NO_RECIPIENTS);
+      this.#endEarly(reply);
     } catch (error) {
       if (!(error instanceof UpstreamLostError)) throw error;
-      this.#refuse(NO_RECIPIENTS);
+      this.#refuse(reply);
     }
   }
 
@@ -293,6 +325,7 @@ export class Transaction {
     }
     this.#report.finalReplyMs = now() - from;
     pool.noteReply(reply);
+    if (lacksSignIn(reply)) return this.#refuse(relayed(reply));
     this.#lease = undefined;
     lease.release("clean");
     if (reply.isPositive) await pool.rates.countRecipients(this.#report.recipients);
@@ -314,18 +347,25 @@ export class Transaction {
   }
 
   #fail(error: unknown, steps: readonly Step[]): void {
-    this.#failure = this.#replyFor(error);
-    // The connection and what it agreed to are gone, so nothing of this group counts as accepted.
-    for (const step of steps) delete step.reply;
     this.#drop();
+    this.#failure = this.#knownReplyFor(error) ?? DEFECT;
+    // The connection and what it agreed to are gone, so nothing of this group counts as accepted.
+    for (const step of steps) step.reply = this.#failure;
+    if (this.#failure === DEFECT) throw error;
+  }
+
+  get #withoutRecipients(): Reply {
+    return this.#failure ?? (this.#hasDeferredRecipients ? NO_RECIPIENTS_NOW : NO_RECIPIENTS);
   }
 
   #replyFor(error: unknown): Reply {
-    const reply = replyForError(error);
+    const reply = this.#knownReplyFor(error);
     if (reply) return reply;
-    const { signal } = this.#options;
-    if (signal.aborted) return SHUTTING_DOWN;
     throw error;
+  }
+
+  #knownReplyFor(error: unknown): Reply | undefined {
+    return replyForError(error) ?? (this.#options.signal.aborted ? SHUTTING_DOWN : undefined);
   }
 
   #finish(outcome: TransactionOutcome, reply?: Reply): void {

@@ -1,6 +1,7 @@
 /** The client's side of a session: lines in, replies out in order, every wait under a deadline. */
 
 import { LineReader } from "../smtp/line_reader.ts";
+import { REPLIES } from "./replies.ts";
 import type { Reply } from "../smtp/reply.ts";
 import {
   type ByteStream,
@@ -63,7 +64,10 @@ export class ClientChannel implements Disposable {
   /** Writes the group in one go (RFC 2920 §3.2). */
   async writePending(): Promise<void> {
     if (this.#pending.length === 0) return;
-    const replies = this.#pending.map((pending) => "octets" in pending ? pending : pending.reply!);
+    // A step that a defect left without its reply must not keep the others from theirs.
+    const replies = this.#pending.map((pending) =>
+      "octets" in pending ? pending : pending.reply ?? REPLIES.internalError
+    );
     this.#pending = [];
     await this.#write(replies.length === 1 ? replies[0]!.octets : concatenate(replies));
   }

@@ -1,7 +1,7 @@
 /** MAIL, RCPT and DATA of a session (RFC 5321 §3.3): checked here, answered by the provider. */
 
 import { type DataRelayOptions, relayMailData } from "../relay/data_relay.ts";
-import { NO_RECIPIENTS, type Step } from "../relay/step.ts";
+import type { Step } from "../relay/step.ts";
 import type { Transaction } from "../relay/transaction.ts";
 import {
   type MailArgument,
@@ -40,7 +40,9 @@ export class MailCommands {
 
   /** From 354 to the final reply. */
   get isInMessage(): boolean {
-    return this.#isInMessage;
+    const { state } = this.#session;
+    const waits = state.at === "transaction" && state.transaction.waitsForConnection;
+    return this.#isInMessage && !waits;
   }
 
   get awaitsFinalReply(): boolean {
@@ -97,9 +99,10 @@ export class MailCommands {
     const { state } = session;
     if (state.at !== "transaction") return session.refuse(this.#whyNoTransaction(state));
     if (argument !== "") return session.refuse(REPLIES.noParameters);
-    if (state.transaction.hasNoRecipients) {
+    const refusal = state.transaction.dataRefusal;
+    if (refusal) {
       await session.flush();
-      return session.refuse(NO_RECIPIENTS);
+      return session.refuse(refusal);
     }
     if (session.context.relay.isDryRun) return await this.#dryRun(state);
     const step: Step = { verb: "DATA" };
@@ -132,8 +135,9 @@ export class MailCommands {
   async #dryRun(state: TransactionState): Promise<void> {
     const session = this.#session;
     await session.flush();
-    if (state.transaction.isOver) return session.channel.push(REPLIES.mailFirst);
-    if (state.transaction.recipients === 0) return session.refuse(NO_RECIPIENTS);
+    const { failure, isOver, dataRefusal } = state.transaction;
+    if (isOver) return session.channel.push(failure ?? REPLIES.mailFirst);
+    if (dataRefusal) return session.refuse(dataRefusal);
     const { settings } = session.context;
     session.channel.push(REPLIES.startMailInput);
     await session.channel.writePending();

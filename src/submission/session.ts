@@ -339,7 +339,9 @@ export class Session {
       this.channel.push(reply);
       await this.channel.writePending();
     } catch (error) {
-      if (!(error instanceof StreamBrokenError || error instanceof StreamClosedError)) throw error;
+      if (error instanceof StreamBrokenError || error instanceof StreamClosedError) return;
+      // One session's defect is not to reach the others.
+      this.#log.error("Session {session} failed to apologize: {error}", { session: this.id, error });
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The end of a chaos run: a daemon that has been left in peace must hold nothing any more, and must still work. */
 
 import type { ChaosClient } from "./chaos_client.ts";
-import { openDescriptors, socketsToPorts } from "./open_sockets.ts";
+import { openDescriptors, type TcpSocket, tcpSockets } from "./open_sockets.ts";
 import type { RestartableDaemon } from "./restartable_daemon.ts";
 
 /** How the daemon is found when everybody has left. */
@@ -40,8 +40,15 @@ export async function settle(
   let held: string[] = [];
   const isAtRest = await eventually(async () => {
     held = await heldThings(daemon);
-    const sockets = socketsToPorts(daemon.pid, providerPorts);
-    if (sockets > 0) held.push(`${sockets} sockets to the providers`);
+    const listenerPorts = daemon.listeners.map(({ port }) => port);
+    const isListening = 10;
+    const sockets = tcpSockets(daemon.pid).filter(({ localPort, remotePort, state }) =>
+      state !== isListening && (providerPorts.includes(remotePort) || listenerPorts.includes(localPort))
+    );
+    held.push(...sockets.map((socket) => {
+      const { kind, index } = placeOf(socket, { listenerPorts, providerPorts });
+      return `a socket of ${kind} ${index}: ${JSON.stringify(socket)}`;
+    }));
     return held.length === 0;
   });
   if (!isAtRest) leaks.push(...held.map((what) => `still there at the end: ${what}`));
@@ -49,6 +56,16 @@ export async function settle(
   const openFiles = openDescriptors(daemon.pid).length;
   if (openFiles > mostOpenFiles) leaks.push(`still there at the end: ${openFiles} open files`);
   return { residentOctets: body.resident_memory_bytes, openFiles, leaks };
+}
+
+function placeOf(
+  { localPort, remotePort }: TcpSocket,
+  { listenerPorts, providerPorts }: { listenerPorts: readonly number[]; providerPorts: readonly number[] },
+): { kind: string; index: number } {
+  const listener = listenerPorts.indexOf(localPort);
+  return listener >= 0
+    ? { kind: "listener", index: listener }
+    : { kind: "provider", index: providerPorts.indexOf(remotePort) };
 }
 
 async function heldThings(daemon: RestartableDaemon): Promise<string[]> {

@@ -149,3 +149,22 @@ Deno.test("SubmissionServer drains 200 sessions at once", async () => {
     for (const client of clients) client[Symbol.dispose]();
   }
 });
+
+Deno.test("SubmissionServer begins no message that still waits for a connection", async () => {
+  await using proxy = await startProxy({ provider: { limits: { connections: 1 } } });
+  using sending = await proxy.signIn();
+  await startBody(sending);
+  await proxy.upstream.waitFor(() => proxy.upstream.passages("body") > 0, "the body");
+  using waiting = await proxy.signIn();
+  await waiting.write(`MAIL FROM:<${ACCOUNT}>\r\nRCPT TO:<a@example.net>\r\nDATA\r\n`);
+  while (proxy.pool().state.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const drained = drain(proxy);
+  await waiting.expect("451 4.3.2 *");
+  await waiting.expect("451 4.3.2 *");
+  await waiting.expect("451 4.3.2 *");
+  await waiting.expect("421 4.3.2 *");
+  await sending.write("age\r\n.\r\n");
+  await sending.expect("250 *");
+  await drained;
+  assert.equal(proxy.upstream.messages.length, 1);
+});

@@ -204,3 +204,65 @@ Deno.test("Relay sees a message through whose client is gone after the final dot
   await proxy.waitFor(() => proxy.transactions.length === 1, "the transaction's end");
   assert.equal(proxy.transactions[0]?.outcome, "relayed");
 });
+
+for (const verb of ["MAIL", "RCPT", "DATA"] as const) {
+  Deno.test(`Relay defers a message when the provider takes the connection for not signed in at ${verb}`, async () => {
+    await using proxy = await startProxy();
+    using client = await proxy.signIn();
+    proxy.upstream.always(verb, { reply: "530 5.7.57 Client not authenticated to send mail" });
+    await client.writeln(`MAIL FROM:<${ACCOUNT}>`);
+    await client.writeln("RCPT TO:<a@example.net>");
+    await client.writeln("DATA");
+    const replies = [await client.readReply(), await client.readReply(), await client.readReply()].flat();
+    assert.match(replies.at(-1)!, /^45[14] 4\./);
+    assert.ok(replies.every((reply) => !reply.startsWith("5")), replies.join("\n"));
+    await client.command("RSET", "250 *");
+    await assertStillWorks(proxy, client);
+  });
+}
+
+Deno.test("Relay signs in anew when a used connection has lost its sign-in, unseen by the client", async () => {
+  await using proxy = await startProxy();
+  using client = await proxy.signIn();
+  assert.match(await client.send(MESSAGE), /^250 /);
+  proxy.upstream.once("MAIL", { reply: "530 5.7.57 Client not authenticated to send mail" });
+  assert.match(await client.send(MESSAGE), /^250 /);
+  assert.equal(proxy.upstream.messages.length, 2);
+});
+
+Deno.test("Relay makes a sign-in refusal behind the final dot a deferral", async () => {
+  await using proxy = await startProxy();
+  using client = await proxy.signIn();
+  proxy.upstream.once("finalDot", { reply: "535 5.7.3 Authentication unsuccessful" });
+  assert.match(await client.send(MESSAGE), /^454 4\.7\.0 /);
+  await assertStillWorks(proxy, client);
+});
+
+Deno.test("Relay answers DATA with 4yz when its recipients were only deferred", async () => {
+  await using proxy = await startProxy();
+  using client = await proxy.signIn();
+  proxy.upstream.once("RCPT", { reply: "450 4.2.1 Try again later" });
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  await client.command("RCPT TO:<a@example.net>", "450 *");
+  await client.command("DATA", "451 4.5.1 *");
+  await client.command("RSET", "250 *");
+  proxy.upstream.always("RCPT", "close");
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  await client.command("RCPT TO:<a@example.net>", "451 4.4.2 *");
+  await client.command("DATA", "451 4.4.2 *");
+});
+
+Deno.test("Relay answers every command of a group that a defect has struck, and the others go on", async () => {
+  await using proxy = await startProxy();
+  const tokens = proxy.tokens();
+  using other = await proxy.signIn();
+  using client = await proxy.signIn();
+  tokens.failure = new RangeError("a defect");
+  await client.write(`MAIL FROM:<${ACCOUNT}>\r\nRCPT TO:<a@example.net>\r\nDATA\r\n`);
+  await client.expect("451 4.3.0 *");
+  await client.expect("451 4.3.0 *");
+  await client.expect("451 4.3.0 *");
+  tokens.failure = undefined;
+  assert.match(await other.send(MESSAGE), /^250 /);
+  assert.equal(proxy.pool().state.transactions, 0);
+});

@@ -84,7 +84,7 @@ Deno.test("EndpointGuard ends each try of a hanging request and then the whole",
       );
     });
   };
-  await assert.rejects(guard().run(hang, request({ timeoutMs: 60 })), /no answer/);
+  await assert.rejects(guard().run(hang, request({ timeoutMs: 60 })), /no answer|not answer in time/);
   assert.ok(signals.length > 1, "the first try must not use the whole budget");
   assert.ok(signals.every(({ aborted }) => aborted));
 });
