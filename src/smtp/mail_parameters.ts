@@ -57,7 +57,8 @@ export function parseMailArgument({ address, parameters }: PathArgument): MailAr
   const body = parameters.get("BODY")?.toUpperCase() as "7BIT" | "8BITMIME" | undefined;
   return {
     reversePath: address,
-    ...(size !== undefined && { size: Number(size) }),
+    // Beyond 2^53 a number would not be written as it was read; nothing takes a message of that size.
+    ...(size !== undefined && { size: Math.min(Number(size), Number.MAX_SAFE_INTEGER) }),
     ...(body !== undefined && { body }),
     smtputf8,
     dsn: words(parameters, ["RET", "ENVID"]),

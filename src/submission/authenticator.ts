@@ -3,6 +3,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import type { Credentials } from "../sasl/credentials.ts";
+import { FairTurns } from "./fair_turns.ts";
 import { isLoopbackAddress } from "./loopback_address.ts";
 
 /** An account as far as signing in is concerned. */
@@ -27,14 +28,27 @@ export interface AuthenticatorOptions {
   readonly failureDelayMs?: number;
 }
 
-/** `refused` for anything wrong with the credentials; `locked-out` when the address has failed too often. */
-export type SignInResult = { readonly account: string } | "refused" | "locked-out";
+/**
+ * `refused` for anything wrong with the credentials; `locked-out` when the address has failed too often; `aborted` when the
+ * session ended first.
+ */
+export type SignInResult = { readonly account: string } | "refused" | "locked-out" | "aborted";
 
 /** Verified passwords that are remembered; the oldest goes first. */
 const MAX_REMEMBERED = 20_000;
 
 /** scrypt is costly on purpose: this many run at once, so that guessing can't take the processor from the relay. */
 const MAX_PARALLEL_HASHES = 2;
+
+/** Longer user names are no account's; what they are counted by is cut. */
+const MAX_COUNTED_CHARS = 320;
+
+/** A password being checked, for all sessions that wait for it. */
+interface Check {
+  readonly source: string;
+  waiters: number;
+  matches: Promise<boolean>;
+}
 
 /** One for the daemon. */
 export class Authenticator {
@@ -45,9 +59,8 @@ export class Authenticator {
   readonly #remembered = new Set<string>();
   readonly #digestKey = randomBytes(32);
   /** Checks under way, by the same digests. */
-  readonly #checks = new Map<string, Promise<boolean>>();
-  #hashing = 0;
-  readonly #hashQueue: (() => void)[] = [];
+  readonly #checks = new Map<string, Check>();
+  readonly #turns = new FairTurns(MAX_PARALLEL_HASHES);
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -60,30 +73,40 @@ export class Authenticator {
   /** Checks credentials. @param client Address of the client, IPv4-mapped ones in their IPv4 form. */
   async signIn(credentials: Credentials, client: string, signal: AbortSignal): Promise<SignInResult> {
     const source = failureSource(credentials, client);
-    const failures = await this.#failures.get(source);
-    if (failures !== null && failures.remainingPoints <= 0) return "locked-out";
+    if (await this.#isLockedOut(source)) return "locked-out";
     const account = this.#options.accountOf(credentials.authenticationIdentity);
-    if (await this.#isGenuine(account, credentials, client)) return { account: account!.email };
+    const isGenuine = await this.#isGenuine(account, credentials, { client, source, signal });
+    if (isGenuine === "aborted") return "aborted";
+    if (isGenuine) return { account: account!.email };
     return await this.#countFailure(source, signal);
+  }
+
+  async #isLockedOut(source: string): Promise<boolean> {
+    const failures = await this.#failures.get(source);
+    return failures !== null && failures.remainingPoints <= 0;
   }
 
   async #isGenuine(
     account: SignInAccount | undefined,
     { authorizationIdentity, password }: Credentials,
-    client: string,
-  ): Promise<boolean> {
+    { client, source, signal }: { client: string; source: string; signal: AbortSignal },
+  ): Promise<boolean | "aborted"> {
     const { decoyHash } = this.#options;
     const isOpen = account !== undefined && account.passwordHash === undefined && isLoopbackAddress(client);
+    const secret = { username: account?.username ?? "", password, hash: account?.passwordHash ?? decoyHash };
     // Whatever is wrong, it costs one comparison, so that time tells nothing.
-    const matches = isOpen ||
-      await this.#matches(account?.username ?? "", password, account?.passwordHash ?? decoyHash);
+    const matches = isOpen || await this.#matches(secret, { source, signal });
+    if (matches === "aborted") return matches;
     if (!account || !matches) return false;
     const wanted = authorizationIdentity.toLowerCase();
     return wanted === "" || wanted === account.username.toLowerCase() ||
       wanted === account.email.toLowerCase();
   }
 
-  async #matches(username: string, password: string, hash: string): Promise<boolean> {
+  async #matches(
+    { username, password, hash }: { username: string; password: string; hash: string },
+    { source, signal }: { source: string; signal: AbortSignal },
+  ): Promise<boolean | "aborted"> {
     const digest = createHmac("sha256", this.#digestKey).update(`${username}\0${password}\0${hash}`).digest(
       "base64",
     );
@@ -91,33 +114,26 @@ export class Authenticator {
     // A client that opens all its connections at once signs in on all of them at once: one hash answers them all.
     let check = this.#checks.get(digest);
     if (!check) {
-      check = this.#hash(password, hash).finally(() => this.#checks.delete(digest));
+      check = { source, waiters: 0, matches: Promise.resolve(false) };
+      check.matches = this.#hash({ password, hash }, check).finally(() => this.#checks.delete(digest));
       this.#checks.set(digest, check);
     }
-    const matches = await check;
-    if (matches) this.#remember(digest);
-    return matches;
-  }
-
-  async #hash(password: string, hash: string): Promise<boolean> {
-    await this.#enterHashing();
+    check.waiters++;
     try {
-      return await this.#options.verifyPassword(password, hash);
+      const matches = await unlessAborted(check.matches, signal);
+      if (matches === true) this.#remember(digest);
+      return matches;
     } finally {
-      this.#leaveHashing();
+      check.waiters--;
     }
   }
 
-  async #enterHashing(): Promise<void> {
-    if (this.#hashing >= MAX_PARALLEL_HASHES) {
-      await new Promise<void>((resolve) => this.#hashQueue.push(resolve));
-    } else this.#hashing++;
-  }
-
-  #leaveHashing(): void {
-    const next = this.#hashQueue.shift();
-    if (next) next();
-    else this.#hashing--;
+  /** Waits for its turn. Who has left by then, or has failed too often meanwhile, costs no hash any more. */
+  async #hash({ password, hash }: { password: string; hash: string }, check: Check): Promise<boolean> {
+    return await this.#turns.run(check.source, async () => {
+      if (await this.#isLockedOut(check.source) || check.waiters === 0) return false;
+      return await this.#options.verifyPassword(password, hash);
+    });
   }
 
   #remember(digest: string): void {
@@ -145,7 +161,21 @@ export class Authenticator {
  * as well: one program with an old password must not lock out the others.
  */
 function failureSource({ authenticationIdentity }: Credentials, client: string): string {
-  return isLoopbackAddress(client) ? `${client} ${authenticationIdentity.toLowerCase()}` : client;
+  if (!isLoopbackAddress(client)) return client;
+  return `${client} ${authenticationIdentity.toLowerCase().slice(0, MAX_COUNTED_CHARS)}`;
+}
+
+/** What `promise` comes to, or "aborted" when the session ends first. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | "aborted"> {
+  const aborted = Promise.withResolvers<"aborted">();
+  const onAbort = () => aborted.resolve("aborted");
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }
 
 /** Waits, or less when the session is over. */

@@ -257,6 +257,8 @@ export class Session {
     if (credentials instanceof Reply) return this.refuse(credentials);
     const { authenticator, onSignIn } = this.context;
     const result = await authenticator.signIn(credentials, this.channel.stream.remoteAddress, this.signal);
+    // The session's farewell is the answer.
+    if (result === "aborted") return;
     onSignIn?.(typeof result === "string" ? result : "accepted");
     if (typeof result !== "string") {
       this.#state = { at: "ready", hello: state.hello, account: result.account };
@@ -271,7 +273,7 @@ export class Session {
       locked
         ? "Sign-in refused: {client} failed too often; it may try again in some minutes"
         : "Sign-in refused for {username} from {client}: unknown user or wrong password; see `account list`, `account set-password`",
-      { session: this.id, client: this.channel.stream.remoteAddress, username },
+      { session: this.id, client: this.channel.stream.remoteAddress, username: username.slice(0, 320) },
     );
     this.channel.push(locked ? REPLIES.authLater : REPLIES.authRefused);
     if (++this.#signInFailures < MAX_SIGN_IN_FAILURES) return;

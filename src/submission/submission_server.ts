@@ -36,6 +36,8 @@ interface Opened {
 /** A connection that is turned away has this long to read why. */
 const REFUSAL_TIMEOUT_MS = 1_000;
 const TLS_HANDSHAKE_TIMEOUT_MS = 30_000;
+/** With more handshakes than this under way, whoever is to be refused inside TLS finds the door closed instead. */
+const MAX_HANDSHAKES_TO_REFUSE = 50;
 
 /** Opens, serves, drains. */
 export class SubmissionServer {
@@ -45,7 +47,7 @@ export class SubmissionServer {
   readonly #sessions = new Map<Session, Opened>();
   readonly #sessionsOfClient = new Map<string, number>();
   /** Connections of implicit TLS listeners before they are sessions. */
-  readonly #handshaking = new Set<ByteStream>();
+  readonly #handshaking = new Map<ByteStream, Opened>();
   /** Connections being served, handshake and refusal included. */
   readonly #serving = new Set<Promise<void>>();
   #accepted = 0;
@@ -115,7 +117,7 @@ export class SubmissionServer {
    */
   async drain(): Promise<void> {
     for (const session of this.#sessions.keys()) session.stop();
-    for (const connection of this.#handshaking) connection.close();
+    for (const connection of this.#handshaking.keys()) connection.close();
     await Promise.all(this.#serving);
   }
 
@@ -156,10 +158,14 @@ export class SubmissionServer {
     const { settings } = opened.listener;
     const client = connection.remoteAddress;
     const refusal = this.#refusal(client, opened);
+    // A refusal inside TLS costs a handshake, and up to 30 s: a crowd is not told why.
+    if (refusal && settings.security === "tls" && this.#handshaking.size >= MAX_HANDSHAKES_TO_REFUSE) {
+      return this.#shut(connection, refusal);
+    }
     const ofClient = this.#sessionsOfClient.get(client) ?? 0;
     this.#sessionsOfClient.set(client, ofClient + 1);
     try {
-      const stream = settings.security === "tls" ? await this.#handshake(connection) : connection;
+      const stream = settings.security === "tls" ? await this.#handshake(connection, opened) : connection;
       if (!stream) return;
       if (refusal || this.#isStopping) return await this.#turnAway(stream, refusal ?? REPLIES.shuttingDown);
       await this.#runSession(stream, opened);
@@ -184,11 +190,11 @@ export class SubmissionServer {
   }
 
   /** The server's side of the handshake of an implicit TLS listener (RFC 8314 §3). */
-  async #handshake(connection: ByteStream): Promise<ByteStream | undefined> {
+  async #handshake(connection: ByteStream, opened: Opened): Promise<ByteStream | undefined> {
     if (!isUpgradable(connection)) throw new TypeError("Cannot run a TLS handshake: the stream takes none");
     using deadline = this.#options.deadlines.add(() => connection.close());
     deadline.set(TLS_HANDSHAKE_TIMEOUT_MS);
-    this.#handshaking.add(connection);
+    this.#handshaking.set(connection, opened);
     try {
       return await connection.startTls();
     } catch (error) {
@@ -207,17 +213,25 @@ export class SubmissionServer {
   #refusal(client: string, opened: Opened): Reply | undefined {
     const { maxSessions, maxSessionsPerClient } = opened.context.listener;
     if (!opened.isAllowed(client)) return REPLIES.clientNotAllowed;
-    if (this.#count((_, at) => at === opened) >= maxSessions) return REPLIES.tooManySessions;
+    const handshaking = [...this.#handshaking.values()].filter((at) => at === opened).length;
+    if (this.#count((_, at) => at === opened) + handshaking >= maxSessions) return REPLIES.tooManySessions;
     return (this.#sessionsOfClient.get(client) ?? 0) >= maxSessionsPerClient
       ? REPLIES.tooManySessionsOfClient
       : undefined;
   }
 
+  /** Closes without a word. */
+  #shut(connection: ByteStream, reply: Reply): void {
+    this.#logRefusal(connection, reply);
+    connection.close();
+  }
+
+  #logRefusal({ remoteAddress }: ByteStream, reply: Reply): void {
+    this.#log.warn("Connection of {client} refused: {reply}", { client: remoteAddress, reply: reply.text() });
+  }
+
   async #turnAway(stream: ByteStream, reply: Reply): Promise<void> {
-    this.#log.warn("Connection of {client} refused: {reply}", {
-      client: stream.remoteAddress,
-      reply: reply.text(),
-    });
+    this.#logRefusal(stream, reply);
     const timer = setTimeout(() => stream.close(), REFUSAL_TIMEOUT_MS);
     try {
       await stream.write(reply.octets);

@@ -253,7 +253,10 @@ Deno.test("TokenManager.close aborts a request under way", async () => {
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
   });
   const waiting = manager.get(never);
-  await Promise.all([assert.rejects(waiting, { name: "TokenError", code: "TOKEN_UNAVAILABLE" }), manager.close()]);
+  await Promise.all([
+    assert.rejects(waiting, { name: "TokenError", code: "TOKEN_UNAVAILABLE" }),
+    manager.close(),
+  ]);
   await assert.rejects(manager.get(never), { code: "TOKEN_UNAVAILABLE" });
 });
 

@@ -131,9 +131,10 @@ Deno.test("Authenticator makes a refusal wait, and no longer than the session la
   await using fixture = new Fixture({ failureDelayMs: 60_000 });
   const session = new AbortController();
   const refused = fixture.signIn("a@example.com", "x", { signal: session.signal });
+  await turn();
   session.abort();
   assert.equal(await refused, "refused");
-  assert.equal(await fixture.signIn("a@example.com", "x", { signal: session.signal }), "refused");
+  assert.equal(await fixture.signIn("a@example.com", "x", { signal: session.signal }), "aborted");
 });
 
 Deno.test("Authenticator runs two hashes at a time and none for nothing", async () => {
@@ -148,7 +149,6 @@ Deno.test("Authenticator runs two hashes at a time and none for nothing", async 
   const attempts = ["1", "2", "3", "4"].map((password) =>
     fixture.signIn("a@example.com", password, { client: "::1" })
   );
-  const turn = () => new Promise((resolve) => setTimeout(resolve));
   await turn();
   assert.equal(gates.length, 2);
   gates[0]!.resolve(true);
@@ -161,3 +161,32 @@ Deno.test("Authenticator runs two hashes at a time and none for nothing", async 
   for (const gate of gates) gate.resolve(true);
   for (const index of [0, 2, 3]) assert.deepEqual(await attempts[index], { account: "a@example.com" });
 });
+
+Deno.test("Authenticator hashes no more for an address that has failed too often while it waited", async () => {
+  await using fixture = new Fixture({ maxFailures: 2 });
+  const guesses = Array.from({ length: 40 }, (_, guess) => fixture.signIn("a@example.com", `${guess}`));
+  const results = await Promise.all(guesses);
+  assert.equal(results.filter((result) => result === "refused").length, 2);
+  // Those whose turn came while the first failures were being counted.
+  assert.ok(fixture.verified.length <= 8, `${fixture.verified.length} hashes`);
+});
+
+Deno.test("Authenticator ends a wait for a hash with the session, and hashes nothing for nobody", async () => {
+  const gate = Promise.withResolvers<boolean>();
+  let hashes = 0;
+  await using fixture = new Fixture({ verifyPassword: () => (hashes++, gate.promise) });
+  const session = new AbortController();
+  const attempts = ["1", "2", "3", "4"].map((guess) =>
+    fixture.signIn("a@example.com", guess, { signal: session.signal })
+  );
+  await turn();
+  session.abort();
+  assert.deepEqual(await Promise.all(attempts), ["aborted", "aborted", "aborted", "aborted"]);
+  gate.resolve(false);
+  await turn();
+  assert.equal(hashes, 2);
+});
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
