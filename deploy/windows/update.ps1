@@ -2,14 +2,14 @@
 .SYNOPSIS
   Replaces the program by a new one, and goes back to the old one when the new one doesn't get ready.
 .EXAMPLE
-  .\update.ps1 -NewProgram .\xoauth2-proxy.exe -Sha256 0123...
+  .\update.ps1 -NewProgram .\xoauth2-proxy-windows-x64.exe -Sha256Sums .\SHA256SUMS
 #>
 #Requires -RunAsAdministrator
 [CmdletBinding()]
 param(
   [Parameter(Mandatory)][string]$NewProgram,
-  # From SHA256SUMS; the update is refused when it differs.
-  [Parameter(Mandatory)][string]$Sha256,
+  # The release's checksums, lines "digest  name". Without the new program's name and digest the update is refused.
+  [Parameter(Mandatory)][string]$Sha256Sums,
   [string]$TaskName = 'xoauth2-proxy',
   [string]$ReadyUrl = 'http://127.0.0.1:9090/readyz',
   [int]$TimeoutSeconds = 30
@@ -30,7 +30,12 @@ function Wait-Ready {
   return $false
 }
 
-if ((Get-FileHash -Algorithm SHA256 -LiteralPath $NewProgram).Hash -ne $Sha256) {
+$name = Split-Path -Leaf $NewProgram
+$digest = Get-Content -LiteralPath $Sha256Sums | ForEach-Object {
+  if ($_ -match '^(?<digest>[0-9a-f]{64})  (?<name>.+)$' -and $Matches.name -eq $name) { $Matches.digest }
+} | Select-Object -First 1
+if (-not $digest) { throw "Cannot update: '$Sha256Sums' has no line for $name; keep the name of the release" }
+if ((Get-FileHash -Algorithm SHA256 -LiteralPath $NewProgram).Hash -ne $digest) {
   throw "Cannot update: the checksum of '$NewProgram' is another one; download it again"
 }
 $program = (Get-ScheduledTask -TaskName $TaskName).Actions[0].Execute

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { CommandContext } from "./command_context.ts";
-import { type DaemonOptions, loadCommandSettings } from "./daemon_options.ts";
+import { adminPortFile, type DaemonOptions, loadCommandSettings } from "./daemon_options.ts";
 import type { LocalServices } from "./local_services.ts";
 import { addStartOptions } from "./start_options.ts";
 
@@ -42,7 +42,12 @@ export async function runAccountCommand(
     await using services = await openLocalServices({ settings, env: context.env });
     const finishEdit: AccountWork["finishEdit"] = async (result, text) => {
       const { tellDaemon } = await import("./tell_daemon.ts");
-      const notice = await tellDaemon({ settings, env: context.env, tokenFile });
+      const notice = await tellDaemon({
+        settings,
+        env: context.env,
+        tokenFile,
+        portFile: adminPortFile(command, { settings, env: context.env }),
+      });
       if (json) return context.out(JSON.stringify({ success: true, ...result, daemon: notice.outcome }));
       context.out(text);
       context.out(notice.text);

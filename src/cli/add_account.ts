@@ -16,7 +16,12 @@ export async function addAccount(body: NewAccount, services: LocalServices): Pro
     return await admissionOf(services).admit(body);
   } catch (error) {
     if (!(error instanceof RequestProblem)) throw error;
-    throw new CommandFailure(problemText(error), { cause: error });
+    const text = problemText(error);
+    // 502: the provider could not be asked, which need not keep anybody from adding the account.
+    const remedy = error.status === 502
+      ? `${text}, or add --no-verify to add the account without asking`
+      : text;
+    throw new CommandFailure(remedy, { cause: error });
   }
 }
 

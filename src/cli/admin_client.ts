@@ -12,6 +12,8 @@ export interface AdminClientOptions {
   readonly env: Environment;
   /** Default: where the daemon itself looks. */
   readonly tokenFile?: string | undefined;
+  /** The config.json that the port was taken from, for the words of a failure; absent if it comes from elsewhere. */
+  readonly portFile?: string | undefined;
 }
 
 /** An answer of the API. */
@@ -22,11 +24,23 @@ export interface AdminAnswer {
 
 /** Nothing answers at the daemon's address. */
 export class NoDaemonError extends CommandFailure {
-  constructor(url: string, options: ErrorOptions) {
+  /** What the address may have wrong, in parentheses; empty if nothing is known of that. */
+  readonly doubt: string;
+
+  constructor(
+    url: string,
+    { portFile, ...options }: ErrorOptions & { readonly portFile?: string | undefined } = {},
+  ) {
+    const doubt = portFile === undefined
+      ? ""
+      : ` (${
+        new URL(url).port
+      } is from ${portFile}; a daemon that was started before may still be at the old port)`;
     super(
-      `No daemon answers at ${url}: is it running, and are --admin-host and --admin-port those it was started with?`,
+      `No daemon answers at ${url}: is it running, and are --admin-host and --admin-port those it was started with?${doubt}`,
       options,
     );
+    this.doubt = doubt;
   }
 }
 
@@ -109,7 +123,7 @@ export class AdminClient {
       if (error instanceof DOMException && error.name === "TimeoutError") {
         throw new CommandFailure(`The daemon at ${this.url} did not answer in time`, { cause: error });
       }
-      if (error instanceof TypeError) throw new NoDaemonError(this.url, { cause: error });
+      if (error instanceof TypeError) throw this.#noDaemon({ cause: error });
       throw error;
     }
   }
@@ -122,10 +136,14 @@ export class AdminClient {
       stateDirectory: settings.stateDirectory,
     });
     if (token) return token;
-    if (!await this.isUp()) throw new NoDaemonError(this.url, {});
+    if (!await this.isUp()) throw this.#noDaemon();
     throw new CommandFailure(
       `There is no admin token in ${settings.stateDirectory}: run this as the daemon's user, or give --token-file (the daemon's log names the file)`,
     );
+  }
+
+  #noDaemon(options: ErrorOptions = {}): NoDaemonError {
+    return new NoDaemonError(this.url, { ...options, portFile: this.#options.portFile });
   }
 
   #stranger(): CommandFailure {

@@ -2,10 +2,14 @@
 
 import type { Command } from "commander";
 import { ConfigError } from "../config/config_error.ts";
+import { environmentSettings } from "../config/environment_settings.ts";
+import type { Environment } from "../config/platform_places.ts";
 import type { Settings } from "../config/settings.ts";
 import { AdminClient } from "./admin_client.ts";
 import type { CommandContext } from "./command_context.ts";
 import { addStartOptions, startSettingsOf } from "./start_options.ts";
+
+const defaultAdminPort = 9090;
 
 /** What these options give. */
 export interface DaemonOptions {
@@ -39,11 +43,14 @@ export async function daemonOf(command: Command, context: CommandContext): Promi
   const { env } = context;
   const { tokenFile } = command.opts<DaemonOptions>();
   try {
-    return new AdminClient({ settings: await loadCommandSettings(command, context), env, tokenFile });
+    const settings = await loadCommandSettings(command, context);
+    return new AdminClient({ settings, env, tokenFile, portFile: adminPortFile(command, { settings, env }) });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const { currentPlatform, platformPlaces } = await import("../config/platform_places.ts");
-    const { adminHost: hostname = "127.0.0.1", adminPort: port = 9090 } = startSettingsOf(command);
+    const { adminHost: hostname = "127.0.0.1", adminPort: port = defaultAdminPort } = startSettingsOf(
+      command,
+    );
     context.err(`warning: the configuration has faults (see check); asking ${hostname}:${port}`);
     const { stateDirectory } = platformPlaces(currentPlatform(), env);
     return new AdminClient({
@@ -52,4 +59,14 @@ export async function daemonOf(command: Command, context: CommandContext): Promi
       tokenFile,
     });
   }
+}
+
+/** The config.json that the admin port comes from; nothing if an option, the environment or the default gives it. */
+export function adminPortFile(
+  command: Command,
+  { settings, env }: { readonly settings: Settings; readonly env: Environment },
+): string | undefined {
+  const isGiven = startSettingsOf(command).adminPort !== undefined ||
+    environmentSettings(env).settings.adminPort !== undefined;
+  return isGiven || settings.admin.port === defaultAdminPort ? undefined : settings.configFile;
 }

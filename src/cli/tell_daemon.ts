@@ -23,7 +23,7 @@ export async function tellDaemon(options: AdminClientOptions): Promise<DaemonNot
     if (error instanceof NoDaemonError) {
       return {
         outcome: "not_running",
-        text: `No daemon answers at ${daemon.url}: it counts from the next start on`,
+        text: `No daemon answers at ${daemon.url}: it counts from the next start on${error.doubt}`,
       };
     }
     if (!(error instanceof CommandFailure)) throw error;

@@ -1,14 +1,16 @@
 import { ConfigError } from "../config/config_error.ts";
 import type { Environment } from "../config/platform_places.ts";
 import type { Settings } from "../config/settings.ts";
+import { findStartFaults } from "../daemon/start_faults.ts";
 import type { AccountsReport } from "./check.ts";
 import { openStore } from "./local_services.ts";
 
-/** Reads the accounts file that settings name, and changes nothing. */
+/** Reads the accounts file that settings name, finds what is wrong between the two, and changes nothing. */
 export async function validateAccounts(settings: Settings, env: Environment): Promise<AccountsReport> {
   try {
     const store = await openStore({ settings, env });
-    return { accounts: store.list().length, faults: [], warnings: store.warnings };
+    const faults = await findStartFaults(settings, store.list());
+    return { accounts: store.list().length, faults, warnings: store.warnings };
   } catch (error) {
     if (error instanceof ConfigError) {
       return { accounts: 0, faults: error.findings, warnings: error.warnings };

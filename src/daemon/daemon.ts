@@ -17,6 +17,7 @@ import type { Log } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { openTracer, type Tracer } from "../telemetry/tracer.ts";
 import { Deadlines } from "../transport/deadlines.ts";
+import { listenFailure } from "../transport/listen_failure.ts";
 import { Dialer } from "../upstream/dialer.ts";
 import { UpstreamPools } from "../upstream/upstream_pools.ts";
 import { planListeners } from "./listener_plans.ts";
@@ -134,7 +135,11 @@ export class Daemon {
     this.metrics.observe(() => this.#snapshot());
   }
 
-  /** Opens listeners and admin server. @throws {ConfigError} and the system's errors for addresses that can't be had. */
+  /**
+   * Opens listeners and admin server. After a failure the listeners may be open: they are the drain's affair.
+   *
+   * @throws {ConfigError} and the system's errors for addresses that can't be had.
+   */
   async start(): Promise<void> {
     const { settings } = this;
     this.mailboxes.refresh(await readAuthorities(providersOf(settings, this.store.list())));
@@ -144,11 +149,33 @@ export class Daemon {
     }
     if (isShared) {
       await this.#takeOver?.replace();
-      // The other daemon may have rotated refresh tokens until its end.
-      await this.reload("the take-over");
+      await this.#readAfterTakeOver();
     }
-    this.admin = await startAdminServer(this.#adminContext());
+    this.admin = await this.#openAdmin();
     this.#takeOver?.finish();
+  }
+
+  /**
+   * The other daemon may have rotated refresh tokens until its end; with the old ones accounts would lock themselves out.
+   * Settings that can't be used don't stand in the way of that.
+   */
+  async #readAfterTakeOver(): Promise<void> {
+    const outcome = await this.reload("the take-over");
+    if (outcome.applied) return;
+    this.lifecycle.stopSignal.throwIfAborted();
+    this.log.logger.getChild("lifecycle").error(
+      "The reload after the take-over was refused: going on with the settings of the start, and the accounts as they are now",
+    );
+    await this.store.reload();
+    this.accountsChanged();
+  }
+
+  async #openAdmin(): Promise<AdminServer> {
+    try {
+      return await startAdminServer(this.#adminContext());
+    } catch (error) {
+      throw listenFailure(error, this.settings.admin);
+    }
   }
 
   /** Begins to open connections ahead of need, where providers ask for it. A stop ends it; the drain waits for that. */

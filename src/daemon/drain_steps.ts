@@ -32,8 +32,9 @@ export function drainSteps(daemon: Daemon, { reloader, parked }: DrainContext): 
       name: "tokens",
       reserveMs: 300,
       async run({ deadline }) {
-        await daemon.tokens.close(deadline);
+        const cut = await closeTokens(daemon, deadline);
         await Promise.all([daemon.store.close(), reloader.idle(), daemon.warmedUp]);
+        return { cut };
       },
     },
     {
@@ -81,6 +82,17 @@ async function drainSessions({ submission }: Daemon, deadline: AbortSignal) {
   deadline.removeEventListener("abort", onDeadline);
   clearTimeout(timer);
   return { summary: { sessions, messages }, cut: [...new Set(cut.map(describe))] };
+}
+
+/** Token requests that don't end in time are cut; what has come of others is still put on disk after that. */
+async function closeTokens({ tokens }: Daemon, deadline: AbortSignal): Promise<string[]> {
+  try {
+    await tokens.close(deadline);
+    return [];
+  } catch (error) {
+    if (!deadline.aborted || error !== deadline.reason) throw error;
+    return ["token requests under way"];
+  }
 }
 
 function describe({ session, account, client, at }: CutSession): string {

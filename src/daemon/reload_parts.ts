@@ -1,14 +1,17 @@
 /** What a reload reads anew: settings, accounts, certificates, log. Everything is checked before anything changes. */
 
-import type { Account } from "../accounts/account.ts";
 import { ConfigError, formatFinding } from "../config/config_error.ts";
 import type { LoadedSettings } from "../config/load_settings.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
-import type { Settings } from "../config/settings.ts";
+import type { LogSettings, Settings } from "../config/settings.ts";
 import type { PreparedReload, ReloadPart } from "../lifecycle/reload.ts";
+import type { ListenerPlan } from "../submission/submission_server.ts";
+import type { Log } from "../telemetry/log.ts";
 import type { Daemon } from "./daemon.ts";
+import { listenAnew, refuseMoves } from "./listener_moves.ts";
 import { planListeners } from "./listener_plans.ts";
 import { providersOf, readAuthorities } from "./mailbox_directory.ts";
+import { refuseFaults } from "./start_faults.ts";
 
 /** Settings that are taken at start only; a reload that changes one says so. */
 const FIXED: readonly (keyof Settings)[] = [
@@ -36,16 +39,15 @@ async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Pro
   const accounts = await daemon.store.prepareReload({
     resolveProvider: (name, overrides) => resolveProvider(settings.providers, name, overrides),
   });
+  await refuseFaults(settings, accounts.accounts);
   const plans = settings.adminOnly ? [] : await planListeners(settings.listeners);
-  checkDeviceAccounts(settings, accounts.accounts);
+  if (!before.adminOnly) refuseMoves(plans, { file: settings.configFile, held: daemon.submission.listeners });
   const authorities = await readAuthorities(providersOf(settings, accounts.accounts));
   for (const warning of [...warnings, ...accounts.warnings]) log.warn(formatFinding(warning));
   return {
     difference: difference(before, settings, accounts.difference),
     async apply() {
-      // First what can fail: a port that is taken, a log file that can't be opened.
-      if (!before.adminOnly) await daemon.submission.listen(plans);
-      await daemon.log.reconfigure(settings.log);
+      await changeOutside(daemon, settings, plans);
       accounts.apply();
       daemon.settings = { ...settings, ...pick(before, FIXED) };
       daemon.accountsChanged(authorities);
@@ -57,19 +59,33 @@ async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Pro
   };
 }
 
-/** A listener's account must be there, or every message that comes to it would wait. */
-export function checkDeviceAccounts(settings: Settings, accounts: readonly Account[]): void {
-  const emails = new Set(accounts.map(({ email }) => email.toLowerCase()));
-  const findings = settings.listeners.flatMap(({ account }, index) => {
-    if (account === undefined || emails.has(account.toLowerCase())) return [];
-    return [{
-      file: settings.configFile ?? "config.json",
-      path: `listeners[${index}].account`,
-      message: `there is no account "${account}"`,
-      hint: "add it to the accounts file, or take it out of the listener",
-    }];
-  });
-  if (findings.length > 0) throw new ConfigError(findings);
+/** Both or neither: the log changes first, since it can be put back. */
+async function changeOutside(
+  daemon: Daemon,
+  settings: Settings,
+  plans: readonly ListenerPlan[],
+): Promise<void> {
+  const { log, submission, settings: before } = daemon;
+  await log.reconfigure(settings.log);
+  try {
+    if (!before.adminOnly) await listenAnew(submission, plans);
+  } catch (error) {
+    await putBack(log, before.log);
+    throw error;
+  }
+}
+
+async function putBack(log: Log, settings: LogSettings): Promise<void> {
+  try {
+    await log.reconfigure(settings);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const finding of error.findings) {
+      log.logger.getChild("lifecycle").error("The log stays where the refused reload has put it: {finding}", {
+        finding: formatFinding(finding),
+      });
+    }
+  }
 }
 
 function difference(

@@ -1,5 +1,6 @@
 /** The daemon's life from its settings to its exit status. */
 
+import type { Logger } from "@logtape/logtape";
 import { ConfigError, type Finding, formatFinding } from "../config/config_error.ts";
 import { loadSettings } from "../config/load_settings.ts";
 import type { LogSettings } from "../config/settings.ts";
@@ -14,7 +15,8 @@ import { watchUnhandledFailures } from "../lifecycle/unhandled_failures.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Daemon } from "./daemon.ts";
 import { drainSteps } from "./drain_steps.ts";
-import { checkDeviceAccounts, reloadParts } from "./reload_parts.ts";
+import { reloadParts } from "./reload_parts.ts";
+import { refuseFaults } from "./start_faults.ts";
 import { TakeOver } from "./take_over.ts";
 import { type SandboxStart, withSandbox } from "./with_sandbox.ts";
 
@@ -51,13 +53,18 @@ export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOpt
     await using sandbox = await withSandbox(start, { env, out });
     return await run(sandbox, { log, lifecycle, reload, parked });
   } catch (error) {
-    if (!(error instanceof ConfigError)) {
-      logger.fatal("Cannot start: {error}", { error: describeStartFailure(error) });
-      return exitStatus.failure;
-    }
-    report(error.findings, (text) => logger.fatal("Cannot start: {finding}", { finding: text }));
-    return exitStatus.config;
+    return reportStartFailure(error, logger);
   }
+}
+
+/** @returns The exit status. */
+function reportStartFailure(error: unknown, logger: Logger): number {
+  if (!(error instanceof ConfigError)) {
+    logger.fatal("Cannot start: {error}", { error: describeStartFailure(error) });
+    return exitStatus.failure;
+  }
+  report(error.findings, (text) => logger.fatal("Cannot start: {finding}", { finding: text }));
+  return exitStatus.config;
 }
 
 interface Life {
@@ -81,7 +88,7 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
     : undefined;
   const daemon = await Daemon.open({ settings, log, lifecycle, env, ...(takeOver && { takeOver }) });
   report(daemon.store.warnings, (text) => logger.warn(text));
-  checkDeviceAccounts(settings, daemon.store.list());
+  await refuseFaults(settings, daemon.store.list());
   const reloader = new Reloader({
     parts: reloadParts(daemon, load),
     observer: manager,
@@ -93,11 +100,15 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
   // The reloader keeps the outcome, logs it, and is waited for by the drain.
   reload.request = (reason) => void reloader.reload(reason);
 
+  let failure: number | undefined;
   if (!lifecycle.stopSignal.aborted) {
-    await startUnlessStopped(daemon);
+    failure = await startUnlessStopped(daemon, logger);
     if (lifecycle.started()) {
       announce(daemon, manager);
-      sandbox.announce(daemon.submission.listeners[0]?.address);
+      await sandbox.announce({
+        listener: daemon.submission.listeners[0]?.address,
+        admin: daemon.admin!.address,
+      });
       daemon.warmUp();
     }
     await lifecycle.stopRequested;
@@ -109,15 +120,25 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
     log: logger,
     now,
   });
-  return lifecycle.finish(drained);
+  return failure ?? lifecycle.finish(drained);
 }
 
-/** A stop ends the wait for the daemon that this one replaces; what has been opened is drained. */
-async function startUnlessStopped(daemon: Daemon): Promise<void> {
+/**
+ * A stop ends the wait for the daemon that this one replaces; what has been opened is drained. So it is after a failure:
+ * clients that have connected read 421.
+ *
+ * @returns The exit status of a failure.
+ */
+async function startUnlessStopped(daemon: Daemon, logger: Logger): Promise<number | undefined> {
   try {
     await daemon.start();
+    return undefined;
   } catch (error) {
-    if (error !== daemon.lifecycle.stopSignal.reason) throw error;
+    if (error === daemon.lifecycle.stopSignal.reason) return undefined;
+    if (daemon.submission.listeners.length === 0) throw error;
+    const status = reportStartFailure(error, logger);
+    daemon.lifecycle.requestStop("a failed start");
+    return status;
   }
 }
 

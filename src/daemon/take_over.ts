@@ -5,7 +5,7 @@
  */
 
 import type { Logger } from "@logtape/logtape";
-import { AdminClient, errorOf } from "../cli/admin_client.ts";
+import { type AdminAnswer, AdminClient, errorOf, NoDaemonError } from "../cli/admin_client.ts";
 import { CommandFailure } from "../cli/command_failure.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Settings } from "../config/settings.ts";
@@ -57,10 +57,10 @@ export class TakeOver {
    */
   async isNeeded(): Promise<boolean> {
     const { log, signal } = this.#options;
-    if (await abortable(this.#predecessor.isUp(), signal)) {
-      await abortable(this.#predecessor.call("GET", "/admin/status"), signal);
-      return true;
-    }
+    if (
+      await abortable(this.#predecessor.isUp(), signal) &&
+      await this.#unlessGone(this.#predecessor.call("GET", "/admin/status"))
+    ) return true;
     log.info("No daemon answers at {url}: there is nothing to take over", { url: this.#predecessor.url });
     return false;
   }
@@ -73,7 +73,11 @@ export class TakeOver {
    */
   async replace(): Promise<void> {
     const { log, signal } = this.#options;
-    const answer = await abortable(this.#predecessor.call("POST", "/admin/shutdown"), signal);
+    const answer = await this.#unlessGone(this.#predecessor.call("POST", "/admin/shutdown"));
+    if (!answer) {
+      log.info("The daemon at {url} has ended by itself", { url: this.#predecessor.url });
+      return;
+    }
     if (answer.status !== 202) {
       throw new CommandFailure(`The running daemon doesn't stop: ${errorOf(answer)}`);
     }
@@ -90,6 +94,16 @@ export class TakeOver {
   /** Lets the messages that wait go. */
   finish(): void {
     this.#mayDial.resolve();
+  }
+
+  /** @returns Nothing if the other daemon ended before it could answer. */
+  async #unlessGone(call: Promise<AdminAnswer>): Promise<AdminAnswer | undefined> {
+    try {
+      return await abortable(call, this.#options.signal);
+    } catch (error) {
+      if (!(error instanceof NoDaemonError) || await this.#isThere()) throw error;
+      return undefined;
+    }
   }
 
   /** One that is too busy to answer is there. */

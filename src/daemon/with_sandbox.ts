@@ -8,8 +8,15 @@ export interface SandboxStart extends AsyncDisposable {
   readonly start: StartSettings;
   /** The environment, with a state folder of the sandbox's own. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Prints how to send a message, once the listener is known. */
-  announce(listener: Endpoint | undefined): void;
+  /** Prints how to send a message, see what comes of it and stop, once it is known where. */
+  announce(places: SandboxPlaces): Promise<void>;
+}
+
+/** Where the daemon listens. */
+export interface SandboxPlaces {
+  /** Nothing if it is there for its admin API only. */
+  readonly listener: Endpoint | undefined;
+  readonly admin: Endpoint;
 }
 
 export interface WithSandboxOptions {
@@ -23,7 +30,14 @@ export async function withSandbox(
   { env, out }: WithSandboxOptions,
 ): Promise<SandboxStart> {
   const isWanted = start.sandbox ?? /^(1|true|yes|on)$/i.test(env["XOAUTH2_SANDBOX"] ?? "");
-  if (!isWanted) return { start, env, announce: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
+  if (!isWanted) {
+    return {
+      start,
+      env,
+      announce: () => Promise.resolve(),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
   const { startSandbox } = await import("../sandbox/sandbox.ts");
   const { createProxyFiles } = await import("../sandbox/proxy_files.ts");
   const { hashPassword } = await import("../accounts/password_hash.ts");
@@ -41,8 +55,9 @@ export async function withSandbox(
   return {
     start: { ...start, config, accounts },
     env: { ...env, STATE_DIRECTORY: directory },
-    announce(listener) {
-      if (!listener) return;
+    async announce({ listener, admin }) {
+      const lines = await adminLines(admin, { env, directory });
+      if (!listener) return lines.forEach((line) => out(line));
       const { hostname, port } = listener;
       out(
         `Sandbox provider on ${sandbox.smtp.hostname}:${sandbox.smtp.port}. Send a message through the proxy:`,
@@ -51,7 +66,22 @@ export async function withSandbox(
         `  swaks --server ${hostname}:${port} --auth PLAIN --auth-user ${email} --auth-password ${password} \\`,
       );
       out(`        --from ${email} --to someone@example.com`);
+      lines.forEach((line) => out(line));
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+async function adminLines(
+  { hostname, port }: Endpoint,
+  { env, directory }: { env: WithSandboxOptions["env"]; directory: string },
+): Promise<string[]> {
+  const { adminTokenFile } = await import("../admin/admin_token.ts");
+  const token = env["XOAUTH2_ADMIN_TOKEN"] ? "" : ` --token-file ${adminTokenFile(directory)}`;
+  const options = `--admin-port ${port}${token}`;
+  return [
+    `The page of the proxy is at http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}/`,
+    `See how it is:  xoauth2-proxy status ${options}`,
+    `Stop it with Ctrl+C, or:  xoauth2-proxy stop ${options}`,
+  ];
 }

@@ -71,7 +71,7 @@ export async function drain(steps: readonly DrainStep[], options: DrainOptions):
       limit.over.then(() => abandoned),
     ]);
     const report = { name: step.name, summary: {}, cut: [], ms: roundMs(now() - stepStartedAtMs), ...ending };
-    logStep(report, log);
+    logStep(report, { log, isKilled: kill.aborted });
     reports.push(report);
   }
   return {
@@ -101,7 +101,7 @@ async function runStep(step: DrainStep, signals: DrainSignals): Promise<Ending> 
   }
 }
 
-function logStep(report: DrainStepReport, log: Logger): void {
+function logStep(report: DrainStepReport, { log, isKilled }: { log: Logger; isKilled: boolean }): void {
   const { name: step, ms, summary, cut, error } = report;
   switch (report.outcome) {
     case "done":
@@ -121,7 +121,8 @@ function logStep(report: DrainStepReport, log: Logger): void {
       log.warn("Drain step {step} skipped: no time left", { step });
       break;
   }
-  for (const what of cut) log.warn("Cut at the deadline: {what}", { step, what });
+  const line = isKilled ? "Cut: {what}" : "Cut at the deadline: {what}";
+  for (const what of cut) log.warn(line, { step, what });
 }
 
 function roundMs(ms: number): number {

@@ -86,14 +86,61 @@ export function malformedAnswerError(status: number): TokenError {
   });
 }
 
-/** A request without an answer: no connection, a reset, a certificate that does not hold, time run out. */
-export function unreachableError(cause: unknown): TokenError {
+/**
+ * A request without an answer: no connection, a reset, a certificate that does not hold, time run out. The message has
+ * the cause where `cause` tells it, and the host, and nothing else of the address.
+ *
+ * @param host Of the endpoint; default: what `cause` says of it.
+ */
+export function unreachableError(cause: unknown, host?: string): TokenError {
   const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
+  const endpoint = ["the token endpoint", host ?? hostIn(textOf(cause))].filter(Boolean).join(" ");
   return new TokenError(
     "TOKEN_UNAVAILABLE",
-    timedOut ? "the token endpoint did not answer in time" : "the token endpoint can't be reached",
+    timedOut ? `${endpoint} did not answer in time` : `${endpoint} can't be reached${faultIn(textOf(cause))}`,
     { cause, remedy: "Check the network, DNS and firewall between this host and the token endpoint" },
   );
+}
+
+/** What reqwest, rustls and the system say below Deno's "fetch failed", and what an operator calls it. */
+const networkFaults: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/dns error|failed to lookup address/, "DNS lookup failed"],
+  [/UnknownIssuer/, "TLS: the certificate is not signed by a trusted authority"],
+  [/not valid for name|NotValidForName/, "TLS: the certificate is of another host"],
+  [/certificate expired|Expired/, "TLS: the certificate has expired"],
+  [/not valid yet|NotValidYet/, "TLS: the certificate is not valid yet"],
+  [/InvalidContentType|corrupt message/, "TLS: the server does not speak it at this port"],
+  [/tls handshake eof/, "TLS: the connection was closed during the handshake"],
+  [/invalid peer certificate/, "TLS: the certificate does not hold"],
+  [/ProtocolVersion|HandshakeFailure|received fatal alert/, "TLS: the server refuses the handshake"],
+  // The numbers are those of Linux, macOS and Windows.
+  [/os error (?:111|61|10061)\)/, "connection refused"],
+  [/os error (?:104|54|10054)\)/, "connection reset"],
+  [/os error (?:101|113|51|65|10051|10065)\)/, "no route to the host"],
+  [/os error (?:110|60|10060)\)/, "connecting timed out"],
+  [/connection closed|unexpected EOF|end of file|IncompleteMessage/i, "connection closed"],
+];
+
+/** reqwest names the address it was asked for, query and all. */
+const address = /https?:\/\/[^\s)]+/g;
+
+function hostIn(text: string): string | undefined {
+  return URL.parse(text.match(address)?.[0] ?? "")?.host;
+}
+
+function faultIn(text: string): string {
+  const words = text.replaceAll(address, "");
+  const fault = networkFaults.find(([pattern]) => pattern.test(words))?.[1];
+  return fault === undefined ? "" : `: ${fault}`;
+}
+
+/** The messages of an error and of its causes. */
+function textOf(error: unknown): string {
+  const messages: string[] = [];
+  for (let each = error; each instanceof Error && messages.length < 8; each = each.cause) {
+    messages.push(each.message);
+  }
+  return messages.join(": ");
 }
 
 function passingRemedy(status: number): string {

@@ -32,8 +32,13 @@ export function tokenFetch(request: TokenRequestOptions): Fetch {
   const send = request.fetch ?? fetch;
   const now = request.now ?? Date.now;
   return async (input, init) => {
-    const answer = await send(input, init);
-    const text = await readAnswer(answer);
+    const exchange = async () => {
+      const answer = await send(input, init);
+      return { answer, text: await readAnswer(answer) };
+    };
+    const { answer, text } = await exchange().catch((error: unknown) => {
+      throw failureOnTheWay(error, { signal: request.signal, url: input });
+    });
     if (text === undefined) throw malformedAnswerError(answer.status);
     if (!answer.ok || saysError(text)) {
       throw tokenErrorFromAnswer({ status: answer.status, headers: answer.headers, text }, now());
@@ -75,8 +80,7 @@ export async function translated<T>(signal: AbortSignal, run: () => Promise<T>):
   } catch (error) {
     if (error instanceof TokenError) throw error;
     if (signal.aborted) {
-      const timedOut = signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
-      throw timedOut ? unreachableError(signal.reason) : signal.reason;
+      throw isTimeout(signal.reason) ? unreachableError(signal.reason) : signal.reason;
     }
     // Without a cause: theirs holds the answer's body, which may hold tokens.
     if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
@@ -85,6 +89,20 @@ export async function translated<T>(signal: AbortSignal, run: () => Promise<T>):
     if (error instanceof TypeError || error instanceof DOMException) throw unreachableError(error);
     throw error;
   }
+}
+
+/** What `translated` would make of it, with the host that only the request knows. */
+function failureOnTheWay(
+  error: unknown,
+  { signal, url }: { readonly signal: AbortSignal; readonly url: string },
+): unknown {
+  const host = URL.parse(url)?.host;
+  if (signal.aborted) return isTimeout(signal.reason) ? unreachableError(signal.reason, host) : error;
+  return error instanceof TypeError || error instanceof DOMException ? unreachableError(error, host) : error;
+}
+
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof DOMException && reason.name === "TimeoutError";
 }
 
 /** RFC 6749 appendix A.12; anything else could not be shown to a mail server. */

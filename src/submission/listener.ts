@@ -5,6 +5,7 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import type { Endpoint, ListenerSettings } from "../config/settings.ts";
 import type { ByteStream } from "../transport/byte_stream.ts";
 import { DenoStream } from "../transport/deno_stream.ts";
+import { listenFailure } from "../transport/listen_failure.ts";
 import { NodeStream, StarttlsStream } from "../transport/node_stream.ts";
 
 /** Certificate chain and key, PEM. */
@@ -32,7 +33,7 @@ export interface OpenListenerOptions {
   readonly onConnection: OnConnection;
   /** Needed unless the listener's security is `none`. */
   readonly pair?: CertificatePair;
-  /** Listens beside another process of this program that has the port. Default: false. */
+  /** Listens beside a listener of this program that has the port, in this process or another. Default: false. */
   readonly isShared?: boolean;
 }
 
@@ -48,21 +49,33 @@ const reusePort = Deno.build.os === "linux";
 /**
  * Opens a listener.
  *
- * @throws {Deno.errors.AddrInUse} and the system's other errors.
+ * @throws {Deno.errors.AddrInUse} and the system's other errors, with the address.
  */
-export function openListener(
+export async function openListener(
   settings: ListenerSettings,
   { onConnection, pair, isShared = false }: OpenListenerOptions,
 ): Promise<Listener> {
   if (!isShared) assertFree(settings);
-  if (settings.security === "none") return Promise.resolve(new PlainListener(settings, onConnection));
-  if (!pair) throw new TypeError(`Cannot listen with ${settings.security}: no certificate`);
-  return TlsListener.open(settings, { onConnection, pair });
+  try {
+    if (settings.security === "none") return new PlainListener(settings, onConnection);
+    if (!pair) throw new TypeError(`Cannot listen with ${settings.security}: no certificate`);
+    return await TlsListener.open(settings, { onConnection, pair });
+  } catch (error) {
+    throw listenFailure(error, settings);
+  }
 }
 
-/** With SO_REUSEPORT two daemons that know nothing of each other would share the port without a word. */
-function assertFree({ hostname, port }: ListenerSettings): void {
-  Deno.listen({ hostname, port }).close();
+/**
+ * With SO_REUSEPORT two daemons that know nothing of each other would share the port without a word.
+ *
+ * @throws {Deno.errors.AddrInUse} and the system's other errors, with the address.
+ */
+export function assertFree({ hostname, port }: Endpoint): void {
+  try {
+    Deno.listen({ hostname, port }).close();
+  } catch (error) {
+    throw listenFailure(error, { hostname, port });
+  }
 }
 
 class PlainListener implements Listener {
@@ -90,8 +103,7 @@ class PlainListener implements Listener {
     for (let pauseMs = 5;;) {
       try {
         const conn = await this.#listener.accept();
-        conn.setNoDelay(true);
-        onConnection(new DenoStream(conn));
+        onConnection(new DenoStream(withoutDelay(conn)));
         pauseMs = 5;
       } catch (error) {
         if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return;
@@ -100,6 +112,17 @@ class PlainListener implements Listener {
         pauseMs = Math.min(pauseMs * 2, 1_000);
       }
     }
+  }
+}
+
+/** A client that is gone already may not take the option; its socket must not stay open for that. */
+function withoutDelay(conn: Deno.TcpConn): Deno.TcpConn {
+  try {
+    conn.setNoDelay(true);
+    return conn;
+  } catch (error) {
+    conn.close();
+    throw error;
   }
 }
 

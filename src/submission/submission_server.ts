@@ -31,12 +31,14 @@ interface Opened {
   readonly listener: Listener;
   context: SessionContext;
   isAllowed: (address: string) => boolean;
+  /** Connections that count for its limit: sessions, and handshakes on the way to one. */
+  admitted: number;
 }
 
 /** A connection that is turned away has this long to read why. */
 const REFUSAL_TIMEOUT_MS = 1_000;
 const TLS_HANDSHAKE_TIMEOUT_MS = 30_000;
-/** With more handshakes than this under way, whoever is to be refused inside TLS finds the door closed instead. */
+/** With as many handshakes under way whose only end is a refusal, the next one finds the door closed. */
 const MAX_HANDSHAKES_TO_REFUSE = 50;
 
 /** Opens, serves, drains. */
@@ -44,12 +46,15 @@ export class SubmissionServer {
   readonly #options: SubmissionServerOptions;
   readonly #log: Logger;
   #listeners: Opened[] = [];
-  readonly #sessions = new Map<Session, Opened>();
-  readonly #sessionsOfClient = new Map<string, number>();
+  readonly #sessions = new Set<Session>();
+  /** As `Opened.admitted`, by client, on all listeners. */
+  readonly #admittedOfClient = new Map<string, number>();
   /** Connections of implicit TLS listeners before they are sessions. */
-  readonly #handshaking = new Map<ByteStream, Opened>();
+  readonly #handshaking = new Set<ByteStream>();
   /** Connections being served, handshake and refusal included. */
   readonly #serving = new Set<Promise<void>>();
+  /** Connections that are refused inside TLS. */
+  #refusing = 0;
   #accepted = 0;
   #isStopping = false;
 
@@ -67,7 +72,9 @@ export class SubmissionServer {
   }
 
   get messages(): number {
-    return this.#count((session) => session.isInMessage);
+    let count = 0;
+    for (const session of this.#sessions) if (session.isInMessage) count++;
+    return count;
   }
 
   /**
@@ -116,8 +123,8 @@ export class SubmissionServer {
    * when all are over.
    */
   async drain(): Promise<void> {
-    for (const session of this.#sessions.keys()) session.stop();
-    for (const connection of this.#handshaking.keys()) connection.close();
+    for (const session of this.#sessions) session.stop();
+    for (const connection of this.#handshaking) connection.close();
     await Promise.all(this.#serving);
   }
 
@@ -127,7 +134,7 @@ export class SubmissionServer {
    * @param options.sparingFinalReplies Leaves those that wait for the provider's word on a complete message.
    */
   cut({ sparingFinalReplies }: { sparingFinalReplies: boolean }): CutSession[] {
-    const sessions = [...this.#sessions.keys()].filter((session) =>
+    const sessions = [...this.#sessions].filter((session) =>
       !sparingFinalReplies || !session.awaitsFinalReply
     );
     return sessions.map((session) => session.cut());
@@ -135,7 +142,7 @@ export class SubmissionServer {
 
   /** Drops what is left, without a word. */
   closeSessions(): void {
-    for (const session of this.#sessions.keys()) session.channel.close();
+    for (const session of this.#sessions) session.channel.close();
   }
 
   async #open(plan: ListenerPlan, options: { readonly isShared?: boolean }): Promise<Opened> {
@@ -146,7 +153,7 @@ export class SubmissionServer {
       ...(plan.pair && { pair: plan.pair }),
     });
     const context = { ...this.#options, listener: plan.settings };
-    return opened.value = { listener, context, isAllowed: allowed(plan.settings) };
+    return opened.value = { listener, context, isAllowed: allowed(plan.settings), admitted: 0 };
   }
 
   #accept(stream: ByteStream, opened: Opened): void {
@@ -155,31 +162,38 @@ export class SubmissionServer {
   }
 
   async #serve(connection: ByteStream, opened: Opened): Promise<void> {
-    const { settings } = opened.listener;
-    const client = connection.remoteAddress;
-    const refusal = this.#refusal(client, opened);
-    // A refusal inside TLS costs a handshake, and up to 30 s: a crowd is not told why.
-    if (refusal && settings.security === "tls" && this.#handshaking.size >= MAX_HANDSHAKES_TO_REFUSE) {
-      return this.#shut(connection, refusal);
+    const isTls = opened.listener.settings.security === "tls";
+    const refusal = this.#refusal(connection.remoteAddress, opened);
+    if (refusal) {
+      return await (isTls ? this.#refuseTls(connection, refusal) : this.#turnAway(connection, refusal));
     }
-    const ofClient = this.#sessionsOfClient.get(client) ?? 0;
-    this.#sessionsOfClient.set(client, ofClient + 1);
-    try {
-      const stream = settings.security === "tls" ? await this.#handshake(connection, opened) : connection;
-      if (!stream) return;
-      if (refusal || this.#isStopping) return await this.#turnAway(stream, refusal ?? REPLIES.shuttingDown);
-      await this.#runSession(stream, opened);
-    } finally {
-      const left = this.#sessionsOfClient.get(client)! - 1;
-      if (left === 0) this.#sessionsOfClient.delete(client);
-      else this.#sessionsOfClient.set(client, left);
-    }
+    using _place = this.#admit(connection.remoteAddress, opened);
+    const stream = isTls ? await this.#handshake(connection) : connection;
+    if (!stream) return;
+    // A reload or a stop may have come during the handshake.
+    const change = this.#isStopping ? REPLIES.shuttingDown : this.#refusal(stream.remoteAddress, opened, 1);
+    if (change) return await this.#turnAway(stream, change);
+    await this.#runSession(stream, opened);
+  }
+
+  /** Takes a place on the listener and one of the client, until the result is disposed. */
+  #admit(client: string, opened: Opened): Disposable {
+    opened.admitted++;
+    this.#admittedOfClient.set(client, (this.#admittedOfClient.get(client) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        opened.admitted--;
+        const left = this.#admittedOfClient.get(client)! - 1;
+        if (left === 0) this.#admittedOfClient.delete(client);
+        else this.#admittedOfClient.set(client, left);
+      },
+    };
   }
 
   async #runSession(stream: ByteStream, opened: Opened): Promise<void> {
     const { security } = opened.listener.settings;
     const session = new Session(stream, (++this.#accepted).toString(36).padStart(4, "0"), opened.context);
-    this.#sessions.set(session, opened);
+    this.#sessions.add(session);
     this.#options.onSessions?.({ security, open: this.#sessions.size, began: true });
     try {
       await session.run();
@@ -190,11 +204,11 @@ export class SubmissionServer {
   }
 
   /** The server's side of the handshake of an implicit TLS listener (RFC 8314 §3). */
-  async #handshake(connection: ByteStream, opened: Opened): Promise<ByteStream | undefined> {
+  async #handshake(connection: ByteStream): Promise<ByteStream | undefined> {
     if (!isUpgradable(connection)) throw new TypeError("Cannot run a TLS handshake: the stream takes none");
     using deadline = this.#options.deadlines.add(() => connection.close());
     deadline.set(TLS_HANDSHAKE_TIMEOUT_MS);
-    this.#handshaking.set(connection, opened);
+    this.#handshaking.add(connection);
     try {
       return await connection.startTls();
     } catch (error) {
@@ -210,20 +224,32 @@ export class SubmissionServer {
     }
   }
 
-  #refusal(client: string, opened: Opened): Reply | undefined {
+  /** @param own Places that the connection has taken already. */
+  #refusal(client: string, opened: Opened, own = 0): Reply | undefined {
     const { maxSessions, maxSessionsPerClient } = opened.context.listener;
     if (!opened.isAllowed(client)) return REPLIES.clientNotAllowed;
-    const handshaking = [...this.#handshaking.values()].filter((at) => at === opened).length;
-    if (this.#count((_, at) => at === opened) + handshaking >= maxSessions) return REPLIES.tooManySessions;
-    return (this.#sessionsOfClient.get(client) ?? 0) >= maxSessionsPerClient
+    if (opened.admitted - own >= maxSessions) return REPLIES.tooManySessions;
+    return (this.#admittedOfClient.get(client) ?? 0) - own >= maxSessionsPerClient
       ? REPLIES.tooManySessionsOfClient
       : undefined;
   }
 
-  /** Closes without a word. */
-  #shut(connection: ByteStream, reply: Reply): void {
-    this.#logRefusal(connection, reply);
-    connection.close();
+  /**
+   * A reply inside TLS costs a handshake, and up to 30 s: whoever exceeds a limit is not told why, and of those who may not
+   * connect at all only a few are.
+   */
+  async #refuseTls(connection: ByteStream, reply: Reply): Promise<void> {
+    if (reply !== REPLIES.clientNotAllowed || this.#refusing >= MAX_HANDSHAKES_TO_REFUSE) {
+      this.#logRefusal(connection, reply);
+      return connection.close();
+    }
+    this.#refusing++;
+    try {
+      const stream = await this.#handshake(connection);
+      if (stream) await this.#turnAway(stream, reply);
+    } finally {
+      this.#refusing--;
+    }
   }
 
   #logRefusal({ remoteAddress }: ByteStream, reply: Reply): void {
@@ -241,12 +267,6 @@ export class SubmissionServer {
       clearTimeout(timer);
       stream.close();
     }
-  }
-
-  #count(matches: (session: Session, opened: Opened) => boolean): number {
-    let count = 0;
-    for (const [session, opened] of this.#sessions) if (matches(session, opened)) count++;
-    return count;
   }
 }
 

@@ -20,6 +20,8 @@ export class UpstreamPools {
   readonly #pools = new Map<string, MailboxPool>();
   /** Pools of removed accounts whose last connections are still in use or closing. */
   readonly #removed = new Map<string, MailboxPool>();
+  /** Removed pools that nobody can find again, while they let go of their timers. */
+  readonly #ending = new Set<Promise<unknown>>();
   #closing: Promise<number[]> | undefined;
 
   constructor(options: UpstreamPoolsOptions) {
@@ -60,8 +62,15 @@ export class UpstreamPools {
     if (!pool) return;
     pool.remove();
     this.#pools.delete(key);
-    for (const [other, { state }] of this.#removed) if (state.open === 0) this.#removed.delete(other);
+    for (const [other, empty] of this.#removed) if (empty.state.open === 0) this.#end(other, empty);
     this.#removed.set(key, pool);
+  }
+
+  /** Forgets a removed pool, with the timers of its counts and of its wait. */
+  #end(key: string, pool: MailboxPool): void {
+    this.#removed.delete(key);
+    const ending = pool.close().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
   }
 
   /**
@@ -73,6 +82,7 @@ export class UpstreamPools {
   async close(park?: Park): Promise<number> {
     const pools = [...this.#pools.values(), ...this.#removed.values()];
     this.#closing = Promise.all(pools.map((pool) => pool.close(park)));
+    await Promise.all(this.#ending);
     return (await this.#closing).reduce((sum, count) => sum + count, 0);
   }
 

@@ -82,10 +82,7 @@ export async function runChaos({ seed, durationMs }: ChaosOptions): Promise<Chao
   stop.abort();
   await running;
   await operator.heal();
-  const rest = await settle(daemon, {
-    clients,
-    providerPorts: upstreams.map(({ endpoint }) => endpoint.port),
-  });
+  const rest = await settle(daemon, { clients, upstreams });
   await daemon.end("SIGTERM");
   const transactions = upstreams.flatMap(({ messages }) => messages);
   const verdict = ledger.judge(transactions, daemon.ended);
@@ -157,7 +154,8 @@ async function writeFiles(directory: string, surroundings: Surroundings): Promis
     ...tls,
     security: "tls",
   }];
-  const config = { global: { oauth2_timeout: 2 }, listeners, providers };
+  const global = { oauth2_timeout: 2, smtp: { command_timeout_seconds: 5 } };
+  const config = { global, listeners, providers };
   await Deno.writeTextFile(path("config.json"), JSON.stringify(config));
   const password_hash = await hashPassword(password);
   const accounts = EMAILS.map((email, index) => ({

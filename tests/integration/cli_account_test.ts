@@ -72,6 +72,24 @@ Deno.test("account add ends with 1 and the remedy when the provider refuses", as
   assert.deepEqual(await lab.cli.records(), []);
 });
 
+Deno.test("account add mentions --no-verify when the provider can't be asked, and only then", async () => {
+  await using lab = await start();
+  lab.endpoint.once("reset");
+  const fromPipe = () => ({ input: new ScriptedInput(false, { piped: "r3fresh" }) });
+  const unreachable = await lab.cli.run([...addAnna, "--refresh-token-file", "-"], fromPipe());
+  assert.equal(unreachable.status, 1);
+  assert.match(unreachable.err, /can't be reached: .*--no-verify/);
+  lab.endpoint.once({ status: 400, body: { error: "invalid_grant" } });
+  const refused = await lab.cli.run([...addAnna, "--refresh-token-file", "-"], fromPipe());
+  assert.doesNotMatch(refused.err, /--no-verify/);
+});
+
+Deno.test("account list of no accounts says which file it looked into, and how to name another", async () => {
+  await using lab = await start();
+  const { out } = await lab.cli.run(["account", "list"]);
+  assert.match(out, /^No accounts in .*accounts\.json: .*--accounts names another file$/);
+});
+
 Deno.test("account add names every fault", async () => {
   await using lab = await start();
   const args = ["account", "add", "anna", "--provider", "gmial", "--client-id", "x", "--tenant", "!"];

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { AdminDaemon, bodyOf } from "./admin_daemon_fixture.ts";
 import { adminToken } from "./admin_fixture.ts";
-import { runCli, ScriptedInput } from "./cli_fixture.ts";
+import { CliFixture, runCli, ScriptedInput } from "./cli_fixture.ts";
 
 /** The options that lead to a daemon and its files. */
 function optionsOf({ daemon }: AdminDaemon): string[] {
@@ -107,6 +107,21 @@ Deno.test("a daemon that can't be told is named, and the edit is done all the sa
   );
   assert.equal(status, 0);
   assert.match(out, /The daemon was not told: .*refuses the admin token in XOAUTH2_ADMIN_TOKEN/);
+});
+
+Deno.test("a port that config.json gave is named as such when no daemon answers there", async () => {
+  await using folder = await CliFixture.create({ admin: { port: 9 } });
+  const config = join(folder.directory, "config.json");
+  const hint = `(9 is from ${config}; a daemon that was started before may still be at the old port)`;
+  const fromFile = await runCli(["status", "--config", config], { env });
+  assert.equal(fromFile.status, 1);
+  assert.ok(fromFile.err.includes(hint), fromFile.err);
+  const fromOption = await runCli(["status", "--config", config, "--admin-port", "9"], { env });
+  assert.ok(!fromOption.err.includes("is from"), fromOption.err);
+  const fromVariable = await runCli(["status", "--config", config], {
+    env: { ...env, XOAUTH2_ADMIN_PORT: "9" },
+  });
+  assert.ok(!fromVariable.err.includes("is from"), fromVariable.err);
 });
 
 for (const command of ["status", "stop", "reload"]) {

@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { targets } from "../../deploy/compile.ts";
 import { DebianMachine, whyNoDebianMachine } from "../support/debian_machine.ts";
 import { writeStandIn } from "../support/stand_in_program.ts";
 
@@ -109,6 +110,29 @@ async function assertKnown(command: string): Promise<void> {
   }
 }
 
+Deno.test("deploy/README.md: what PowerShell is given exists", async () => {
+  const released = ["xoauth2-proxy-windows-x64.exe", "SHA256SUMS"];
+  assert.ok(targets.has("windows-x64"));
+  const lines = (await blocksOf("deploy/README.md")).filter(({ language }) => language === "powershell")
+    .flatMap(commandsOf);
+  assert.ok(lines.length > 0);
+  for (const line of lines) {
+    const [path = "", ...words] = line.split(/\s+/);
+    const script = await Deno.readTextFile(join(repository, path.replaceAll("\\", "/")));
+    for (const word of words) {
+      if (word.startsWith("-")) assert.match(script, new RegExp(`\\]\\$${word.slice(1)}\\b`), line);
+      if (word.startsWith(".\\")) assert.ok(released.includes(word.slice(2)), `${word} is not in a release`);
+    }
+  }
+});
+
+Deno.test("update.ps1 reads the checksum lines of a release", async () => {
+  const script = await Deno.readTextFile(join(repository, "deploy/windows/update.ps1"));
+  const pattern = /-match '(?<pattern>[^']+)'/.exec(script)?.groups?.pattern ?? "";
+  const sum = `${"0123456789abcdef".repeat(4)}  xoauth2-proxy-windows-x64.exe`;
+  assert.equal(new RegExp(pattern).exec(sum)?.groups?.name, "xoauth2-proxy-windows-x64.exe");
+});
+
 Deno.test("The pages have commands to run and examples to look up", () => {
   assert.ok(blocks.some(({ mark }) => mark === "") && blocks.some(({ mark }) => mark === "example"));
   const unknown = blocks.filter(({ mark }) => mark !== "" && mark !== "example");
@@ -117,7 +141,7 @@ Deno.test("The pages have commands to run and examples to look up", () => {
 
 const noShell = Deno.build.os === "windows" ? " (skipped: no sh)" : "";
 
-for (const block of blocks.filter(({ heading }) => heading !== "systemd")) {
+for (const block of blocks.filter(({ heading, mark }) => heading !== "systemd" || mark === "example")) {
   for (const command of commandsOf(block)) {
     const name = `${title(command, block)}${block.mark === "example" ? " is known" : " works"}${noShell}`;
     const fn = async () => {
@@ -158,6 +182,12 @@ Deno.test({
         await machine.succeed("sh", "-c", `cd ${folder} && ${command}`);
       }
       assert.equal(await machine.succeed("systemctl", "is-active", "xoauth2-proxy"), "active");
+      const folderOwner = await machine.succeed("stat", "-L", "-c", "%u", "/var/lib/xoauth2-proxy");
+      for (const name of ["accounts.json", "accounts.json.lock"]) {
+        const file = `/var/lib/xoauth2-proxy/${name}`;
+        assert.equal(await machine.succeed("stat", "-c", "%u %a", file), `${folderOwner} 600`);
+      }
+      assert.notEqual(folderOwner, "0");
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

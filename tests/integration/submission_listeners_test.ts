@@ -187,6 +187,47 @@ Deno.test("Listener keeps to max_sessions_per_client, and forgets clients that a
   using _next = await proxy.signIn();
 });
 
+Deno.test("Listener with implicit TLS keeps to max_sessions when all clients come at once", async () => {
+  await using proxy = await startProxy({ listeners: [{ security: "tls", maxSessions: 2 }] });
+  const tls = { caCertificate: proxy.upstream.caCertificate };
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 20 }, async () => {
+      const client = await proxy.connect({ tls });
+      return await client.expect("220 *").then(() => client, (error) => {
+        client[Symbol.dispose]();
+        throw error;
+      });
+    }),
+  );
+  const clients = outcomes.flatMap((outcome) => outcome.status === "fulfilled" ? [outcome.value] : []);
+  assert.deepEqual([clients.length, proxy.submission.sessions], [2, 2]);
+  for (const client of clients) client[Symbol.dispose]();
+  await proxy.waitFor(() => proxy.submission.sessions === 0, "the sessions' end");
+  using _next = await proxy.signIn({ tls });
+});
+
+Deno.test("Listener with implicit TLS shuts out a client whose handshakes use up its places", async () => {
+  await using proxy = await startProxy({ listeners: [{ security: "tls", maxSessionsPerClient: 3 }] });
+  const silent = await Promise.all(Array.from({ length: 3 }, () => proxy.connect()));
+  for (let attempt = 0; attempt < 10; attempt++) {
+    using more = await proxy.connect();
+    await more.expectEnd();
+  }
+  for (const client of silent) client[Symbol.dispose]();
+});
+
+Deno.test("Listener with implicit TLS applies limits that change during a handshake", async () => {
+  const listener = { security: "tls", maxSessions: 1 } as const;
+  await using proxy = await startProxy({ listeners: [listener] });
+  using client = await proxy.connect();
+  using probe = await proxy.connect();
+  await probe.expectEnd();
+  await proxy.submission.listen([proxy.plan({ ...listener, allowedClients: ["192.0.2.0/24"] })]);
+  await client.startTls({ caCertificate: proxy.upstream.caCertificate });
+  await client.expect("554 5.7.1 *");
+  await client.expectEnd();
+});
+
 Deno.test("SubmissionServer shows a new certificate from a reload on, and keeps standing sessions", async () => {
   const listener = { security: "tls" } as const;
   await using proxy = await startProxy({ listeners: [listener, { security: "starttls" }] });

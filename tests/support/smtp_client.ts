@@ -42,7 +42,12 @@ export class SmtpTestClient implements Disposable {
     const connection = await Deno.connect({ hostname, port });
     connection.setNoDelay(true);
     const client = new SmtpTestClient(connection, deadlineMs);
-    if (tls) await client.startTls(tls);
+    try {
+      if (tls) await client.startTls(tls);
+    } catch (error) {
+      client[Symbol.dispose]();
+      throw error;
+    }
     return client;
   }
 

@@ -26,7 +26,9 @@ export function registerAccountList(group: Command, context: CommandContext): vo
           );
         }
         if (accounts.length === 0) {
-          return context.out(`No accounts in ${settings.accountsFile}: xoauth2-proxy account add makes one`);
+          return context.out(
+            `No accounts in ${settings.accountsFile}: xoauth2-proxy account add makes one, --accounts names another file`,
+          );
         }
         const { table } = await import("../table.ts");
         const { styled } = await import("../styled.ts");

@@ -139,3 +139,10 @@ Deno.test("drain without time still lets a step cut cleanly", async () => {
   const report = await drain([step], options({ deadlineMs: 0 }));
   assert.deepEqual(report.cut, ["session 1"]);
 });
+
+Deno.test("drain doesn't speak of a deadline when a kill has cut", async () => {
+  const { log, messages } = recordingLog();
+  const step: DrainStep = { name: "sessions", run: () => Promise.resolve({ cut: ["session 1"] }) };
+  await drain([step], options({ kill: AbortSignal.abort(), log }));
+  assert.equal(messages().at(-1), "Cut: session 1");
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { tokenErrorFromAnswer } from "../../../src/oauth/token_failure.ts";
+import { tokenErrorFromAnswer, unreachableError } from "../../../src/oauth/token_failure.ts";
 import type { TokenError } from "../../../src/oauth/token_error.ts";
 
 interface Row {
@@ -222,3 +222,46 @@ for (const [value, expectedMs] of retryAfterRows) {
     assert.equal(error.throttled, true);
   });
 }
+
+const reach = "error sending request for url (https://user:pa55@login.example/Expired/token?code=s3cret): ";
+const faults: [why: string, message: string, expected: RegExp][] = [
+  ["DNS", "client error (Connect): dns error: failed to lookup address information", /: DNS lookup failed$/],
+  ["refusal", "tcp connect error: Connection refused (os error 111)", /: connection refused$/],
+  ["reset", "client error (SendRequest): connection error: reset (os error 104)", /: connection reset$/],
+  ["route", "tcp connect error: Network is unreachable (os error 101)", /: no route to the host$/],
+  [
+    "hang-up",
+    "client error (SendRequest): connection closed before message completed",
+    /: connection closed$/,
+  ],
+  ["TLS issuer", "invalid peer certificate: UnknownIssuer", /: TLS: the certificate is not signed by a/],
+  ["TLS handshake", "client error (Connect): tls handshake eof", /: TLS: the connection was closed/],
+  ["what nobody knows", "client error: what", /can't be reached$/],
+];
+
+for (const [why, message, expected] of faults) {
+  Deno.test(`unreachableError names host and cause, and no more of the address: ${why}`, () => {
+    const cause = new TypeError("fetch failed", { cause: new Error(`${reach}${message}`) });
+    const error = unreachableError(cause);
+    assert.equal(error.code, "TOKEN_UNAVAILABLE");
+    assert.match(error.message, /the token endpoint login\.example can't be reached/);
+    assert.match(error.message, expected);
+    assert.doesNotMatch(`${error.message} ${error.remedy}`, /s3cret|pa55|token\?|expired/);
+  });
+}
+
+Deno.test("unreachableError takes the words of a real refusal", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const refused = await fetch(`http://127.0.0.1:${port}/token?code=s3cret`).catch((error) => error);
+  const { message } = unreachableError(refused);
+  assert.ok(
+    message.endsWith(`the token endpoint 127.0.0.1:${port} can't be reached: connection refused`),
+    message,
+  );
+});
+
+Deno.test("unreachableError does not guess a host that nothing names", () => {
+  assert.match(unreachableError(new TypeError("no")).message, /the token endpoint can't be reached$/);
+});

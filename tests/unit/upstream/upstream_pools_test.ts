@@ -39,6 +39,22 @@ Deno.test("UpstreamPools lets a removed account's last transaction end, and coun
   assert.equal(await pools.close(), 1);
 });
 
+Deno.test("UpstreamPools ends an empty removed pool at the next removal, its counts and timers with it", async () => {
+  await using fixture = new PoolFixture();
+  const pools = startPools(fixture);
+  const limits = { connections: 1, messagesPerMinute: 10, recipientsPerDay: 10 };
+  const first = pools.for(testMailbox({ limits }));
+  await first.rates.countMessage(never);
+  await first.rates.countRecipients(3);
+  pools.for({ ...testMailbox(), email: "other@example.com" });
+  pools.remove("sender@example.com");
+  pools.remove("other@example.com");
+  assert.notEqual(pools.for(testMailbox({ limits })), first);
+  await pools.close();
+  assert.deepEqual(await first.rates.remaining(), { messagesThisMinute: 10, recipientsToday: 10 });
+  await assert.rejects(first.acquire(never), { code: "POOL_CLOSED" });
+});
+
 Deno.test("UpstreamPools.close ends what removed accounts still have open", async () => {
   await using fixture = new PoolFixture();
   const pools = startPools(fixture);
