@@ -128,14 +128,19 @@ for (const security of ["starttls", "tls"] as const) {
 }
 
 Deno.test("SubmissionServer is not held up by sign-ins under way, and says 421 to them", async () => {
-  const hash = Promise.withResolvers<boolean>();
-  await using proxy = await startProxy({ authenticator: { verifyPassword: () => hash.promise } });
+  const [hash, hashing] = [Promise.withResolvers<boolean>(), Promise.withResolvers<void>()];
+  const verifyPassword = () => {
+    hashing.resolve();
+    return hash.promise;
+  };
+  await using proxy = await startProxy({ authenticator: { verifyPassword } });
   const clients = await Promise.all(Array.from({ length: 5 }, () => proxy.connect()));
   for (const [index, client] of clients.entries()) {
     await client.expect("220 *");
     await client.command("EHLO client.example", "250 *");
     await client.writeln(`AUTH PLAIN ${btoa(`\0${ACCOUNT}\0guess ${index}`)}`);
   }
+  await hashing.promise;
   await drain(proxy);
   for (const client of clients) {
     await client.expect("421 4.3.2 *");

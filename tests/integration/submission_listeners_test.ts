@@ -192,11 +192,15 @@ Deno.test("Listener with implicit TLS keeps to max_sessions when all clients com
   const tls = { caCertificate: proxy.upstream.caCertificate };
   const outcomes = await Promise.allSettled(
     Array.from({ length: 20 }, async () => {
-      const client = await proxy.connect({ tls });
-      return await client.expect("220 *").then(() => client, (error) => {
+      const client = await proxy.connect();
+      try {
+        await client.startTls(tls);
+        await client.expect("220 *");
+        return client;
+      } catch (error) {
         client[Symbol.dispose]();
         throw error;
-      });
+      }
     }),
   );
   const clients = outcomes.flatMap((outcome) => outcome.status === "fulfilled" ? [outcome.value] : []);
