@@ -8,6 +8,9 @@ import type { Daemon } from "./daemon.ts";
 /** After the first cut, messages that only lack the provider's last word get this much more. */
 const FINAL_REPLY_GRACE_MS = 150;
 
+/** So many may close at once and leave Deno threads to write files with (it has 32). */
+const FEW_CONNECTIONS = 16;
+
 export interface DrainContext {
   readonly reloader: Reloader;
   /** Takes what is to be closed last of all. */
@@ -23,7 +26,9 @@ export function drainSteps(daemon: Daemon, { reloader, parked }: DrainContext): 
       name: "pool",
       reserveMs: 700,
       async run() {
-        const idle = await daemon.pools.close((connection) => parked.use(connection));
+        const idle = await daemon.pools.close(
+          idleConnections(daemon) > FEW_CONNECTIONS ? (connection) => parked.use(connection) : undefined,
+        );
         daemon.deadlines[Symbol.dispose]();
         return { summary: { idle } };
       },
@@ -62,6 +67,10 @@ function timed(step: DrainStep, { metrics }: Daemon): DrainStep {
       }
     },
   };
+}
+
+function idleConnections({ pools }: Daemon): number {
+  return [...pools].reduce((sum, [, pool]) => sum + pool.state.idle, 0);
 }
 
 async function drainSessions({ submission }: Daemon, deadline: AbortSignal) {
