@@ -73,7 +73,7 @@ function idleConnections({ pools }: Daemon): number {
   return [...pools].reduce((sum, [, pool]) => sum + pool.state.idle, 0);
 }
 
-async function drainSessions({ submission }: Daemon, deadline: AbortSignal) {
+async function drainSessions({ submission, transactions }: Daemon, deadline: AbortSignal) {
   const [sessions, messages] = [submission.sessions, submission.messages];
   const drained = submission.drain();
   const cut: CutSession[] = [];
@@ -90,6 +90,7 @@ async function drainSessions({ submission }: Daemon, deadline: AbortSignal) {
   await drained;
   deadline.removeEventListener("abort", onDeadline);
   clearTimeout(timer);
+  transactions[Symbol.dispose]();
   return { summary: { sessions, messages }, cut: [...new Set(cut.map(describe))] };
 }
 

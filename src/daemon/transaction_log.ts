@@ -1,4 +1,4 @@
-/** What is told of each transaction: one line in the log, the metrics, and the last few for the page. */
+/** What is told of each transaction: the metrics and the last few for the page at once, one line in the log soon after. */
 
 import type { Logger } from "@logtape/logtape";
 import type { TransactionObserver, TransactionRecord } from "../relay/transaction_record.ts";
@@ -7,24 +7,38 @@ import type { Metrics } from "../telemetry/metrics.ts";
 /** How many transactions are remembered. */
 const REMEMBERED = 300;
 
+/**
+ * Lines wait until no transaction has ended for this long, or there are `MOST_WAITING` of them. Written in between, a line takes
+ * a third of a message's processor time, and the client's next reply waits for it; written one after the other, a tenth.
+ */
+const QUIET_MS = 2;
+const MOST_WAITING = 64;
+
 export interface TransactionLogOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly now: () => number;
 }
 
-/** Observes all transactions of the daemon. */
-export class TransactionLog {
+/** A transaction, and when it was over. */
+export type EndedTransaction = TransactionRecord & { readonly endedAtMs: number };
+
+/** Observes all transactions of the daemon. Disposing writes what waits; later transactions are written at once. */
+export class TransactionLog implements Disposable {
   readonly #options: TransactionLogOptions;
-  readonly #recent: (TransactionRecord & { readonly endedAtMs: number })[] = [];
+  readonly #recent: EndedTransaction[] = [];
   #next = 0;
+  #waiting: TransactionRecord[] = [];
+  #waitingBefore = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isDisposed = false;
 
   constructor(options: TransactionLogOptions) {
     this.#options = options;
   }
 
   /** Newest first. */
-  get recent(): readonly (TransactionRecord & { readonly endedAtMs: number })[] {
+  get recent(): readonly EndedTransaction[] {
     return [...this.#recent.slice(0, this.#next).reverse(), ...this.#recent.slice(this.#next).reverse()];
   }
 
@@ -33,7 +47,31 @@ export class TransactionLog {
     metrics.transactionEnded(record);
     this.#recent[this.#next] = { ...record, endedAtMs: now() };
     this.#next = (this.#next + 1) % REMEMBERED;
-    this.#write(record);
+    this.#waiting.push(record);
+    if (this.#isDisposed) this.flush();
+    else this.#timer ??= setTimeout(this.#onTimer, QUIET_MS);
+  };
+
+  /** Writes the lines that wait. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const records = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBefore = 0;
+    for (const record of records) this.#write(record);
+  }
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.flush();
+  }
+
+  #onTimer = (): void => {
+    const { length } = this.#waiting;
+    if (length === this.#waitingBefore || length >= MOST_WAITING) return this.flush();
+    this.#waitingBefore = length;
+    this.#timer = setTimeout(this.#onTimer, QUIET_MS);
   };
 
   #write(record: TransactionRecord): void {

@@ -19,8 +19,9 @@ import { redactByField } from "@logtape/redaction";
 import { ConfigError } from "../config/config_error.ts";
 import type { LogSettings } from "../config/settings.ts";
 import { AddressDigest } from "./address_digest.ts";
+import { LineGatherer } from "./line_gatherer.ts";
 import { type LineOutput, LineWriter } from "./line_writer.ts";
-import { logFormatter } from "./log_format.ts";
+import { isFlat, logFormatter } from "./log_format.ts";
 import { redacted, secretFields } from "./secret_patterns.ts";
 
 /** An open log. Disposing it writes what is left and closes it; lines after that are lost. */
@@ -146,14 +147,21 @@ function openFile(
   try {
     // The typings promise the asynchronous disposal that `nonBlocking` brings only to their second overload.
     const sink: Sink & Partial<AsyncDisposable> = getRotatingFileSink(settings.file, {
-      formatter,
+      formatter: (record) => String(record.rawMessage),
       maxSize: settings.maxFileOctets,
       maxFiles: settings.maxFiles,
       nonBlocking: true,
-      bufferSize: 65_536,
-      flushInterval: 50,
+      bufferSize: 0,
+      flushInterval: 0,
     });
-    return { emit: redactFields(sink), close: async () => await sink[Symbol.asyncDispose]?.() };
+    const gatherer = new LineGatherer((lines) => sink(recordOf(lines)));
+    return {
+      emit: redactFields((record) => gatherer.add(formatter(record))),
+      async close() {
+        gatherer.flush();
+        await sink[Symbol.asyncDispose]?.();
+      },
+    };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const finding = {
@@ -166,6 +174,11 @@ function openFile(
   }
 }
 
+/** Lines that are formatted already, in the shape in which the library's sink takes them. */
+function recordOf(lines: string): LogRecord {
+  return { category: [], level: "info", message: [lines], rawMessage: lines, timestamp: 0, properties: {} };
+}
+
 /** Properties of a line are few and flat: a deeper or longer one is cut rather than walked. */
 function redactFields(sink: Sink): Sink {
   const redacting = redactByField((record: LogRecord) => sink(record), {
@@ -174,7 +187,21 @@ function redactFields(sink: Sink): Sink {
     maxDepth: 6,
     maxProperties: 200,
   });
-  return (record) => redacting(record);
+  // Names come from the code and are few. The library looks at each of them on each line, and makes the record anew.
+  const harmless = new Set<string>();
+  const isHarmless = (name: string) => {
+    if (harmless.has(name)) return true;
+    if (secretFields.some((pattern) => typeof pattern === "string" ? pattern === name : pattern.test(name))) {
+      return false;
+    }
+    harmless.add(name);
+    return true;
+  };
+  return (record) => {
+    const { properties } = record;
+    if (isFlat(properties) && Object.keys(properties).every(isHarmless)) sink(record);
+    else redacting(record);
+  };
 }
 
 function droppedRecord(record: LogRecord, lines: number): LogRecord {

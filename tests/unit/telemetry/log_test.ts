@@ -54,6 +54,20 @@ Deno.test("openLog writes one JSON object a line with properties at its top", as
   });
 });
 
+Deno.test("openLog writes the same JSON whether or not a property needs conversion", async () => {
+  await using captured = await openCaptured();
+  const { logger } = captured.log;
+  const flat = { text: 'quoted "x" \x9b\x7f', count: 5, isTrue: true, nothing: undefined };
+  logger.warn("Seen {text} {count}", flat);
+  logger.warn("Seen {text} {count}", { ...flat, list: [] });
+  await captured.log[Symbol.asyncDispose]();
+  const [plain = "", converted = ""] = captured.lines().map((line) =>
+    line.replace(/"@timestamp":"[^"]+",/, "")
+  );
+  assert.equal(plain, converted.replace(',"list":[]', ""));
+  assert.match(plain, /^\{"level":"WARN","message":.*\\u009b\\u007f/);
+});
+
 Deno.test("openLog writes text on one line whatever a peer sends", async () => {
   await using captured = await openCaptured({ format: "text" });
   const error = new Error("Cannot dial", { cause: new Error("refused") });
