@@ -16,12 +16,12 @@ export interface DataRelayOptions extends MailDataOptions {
   readonly maxMessageOctets?: number;
   /** Sent upstream before the message (a trace field). */
   readonly prefix?: Uint8Array;
-  /** Told of every read, so that a silent or slow client can be found. */
+  /** Told before each read: from now on the wait is for the client. */
+  readonly onRead?: () => void;
+  /** Told what has come, so that a slow client can be found; from now on the wait is for the provider. */
   readonly onOctets: (octets: number) => void;
   /** Told as soon as the message can't go on; the client may go on sending it for long. */
   readonly onRefusal?: () => void;
-  /** Told when the client has sent all. */
-  readonly onEnd?: () => void;
 }
 
 /** The lone dot with its CRLF, which is no part of the message; the CRLF before it is. */
@@ -69,13 +69,16 @@ async function pump(
   upstream: UpstreamConnection | undefined,
   options: DataRelayOptions,
 ): Promise<DataRelayResult> {
-  const { maxMessageOctets = Infinity, prefix, onOctets } = options;
+  const { maxMessageOctets = Infinity, prefix, onRead, onOctets } = options;
   const scanner = new MailDataScanner(options);
   let octets = 0;
   let refusal = prefix && upstream ? await forward(upstream, prefix) : undefined;
   if (refusal) options.onRefusal?.();
   while (!scanner.ended) {
-    if (reader.buffered === 0 && !await reader.fill()) throw new ClientGoneError();
+    if (reader.buffered === 0) {
+      onRead?.();
+      if (!await reader.fill()) throw new ClientGoneError();
+    }
     const data = scanner.push(reader.peek());
     octets += scanner.consumed;
     onOctets(scanner.consumed);
@@ -87,7 +90,6 @@ async function pump(
     // Only now: `data` may be a view of the reader's buffer.
     reader.consume(scanner.consumed);
   }
-  options.onEnd?.();
   const messageOctets = octets - END_OF_DATA_OCTETS;
   return refusal ? { octets: messageOctets, refusal } : { octets: messageOctets };
 }

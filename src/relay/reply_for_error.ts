@@ -54,9 +54,17 @@ function replyForDialError(error: DialError): Reply {
   return Reply.of(451, "4.4.1", error.message);
 }
 
-/** Whether a provider refuses a command because it takes the connection for not signed in (RFC 4954 §6). */
-export function lacksSignIn({ code }: Reply): boolean {
-  return code === 530 || code === 534 || code === 535;
+const SIGN_IN_CODES: readonly number[] = [530, 534, 535, 538];
+
+/**
+ * Whether a provider refuses a command because it takes the connection for not signed in: by the codes of RFC 4954 §6,
+ * Microsoft's 5.7.57, or, as Exim and others say it, in words.
+ */
+export function lacksSignIn(reply: Reply): boolean {
+  const { code } = reply;
+  if (code < 500) return false;
+  return SIGN_IN_CODES.includes(code) || reply.enhancedCode === "5.7.57" ||
+    /^(5\.\d+\.\d+ )?authentication required\b/i.test(reply.lines[0] ?? "");
 }
 
 /**

@@ -7,7 +7,6 @@ import {
   type Offers,
   type RcptArgument,
 } from "../smtp/mail_parameters.ts";
-import type { Extensions } from "../smtp/extensions.ts";
 import { Reply } from "../smtp/reply.ts";
 import { lacksSignIn } from "./reply_for_error.ts";
 
@@ -40,23 +39,58 @@ export function formatStep(step: Step, offers: Offers): string {
 /** DATA when recipients were only deferred, so that a client which goes by this reply keeps the message. */
 export const NO_RECIPIENTS_NOW = Reply.of(451, "4.5.1", "No recipient could be accepted now, try again");
 
+/** The replies that say yes (RFC 5321 §4.3.2); one that says no can have any code from 400 on. */
+const YES: Readonly<Record<Step["verb"], readonly number[]>> = {
+  MAIL: [250],
+  RCPT: [250, 251, 252],
+  DATA: [354],
+};
+
 /**
- * Whether a reply can't be one to this command: 421 is a connection's last word, 3yz belongs behind DATA, which has no 2yz,
- * and a connection that was signed in has lost its sign-in when commands are refused for the lack of one.
+ * Whether a reply can't be one to this command: a yes to another one, 421, which is a connection's last word, and a refusal for
+ * the lack of a sign-in, which a connection that was signed in has lost then.
  */
 export function isOutOfStep(step: Step, reply: Reply): boolean {
   const { code } = reply;
-  if (code === 421 || lacksSignIn(reply)) return true;
-  return step.verb === "DATA" ? code < 300 : code >= 300 && code < 400;
+  if (code < 400) return !YES[step.verb].includes(code);
+  return code === 421 || lacksSignIn(reply);
 }
 
-/** Why a server with these extensions can't be sent a message that the client announced so. */
-export function unsupported(mail: MailArgument, extensions: Extensions): Reply | undefined {
-  if (mail.smtputf8 && !extensions.has("SMTPUTF8")) {
-    return Reply.of(550, "5.6.7", "The provider does not take internationalized mail (RFC 6531 section 3.2)");
+/** The service extensions that a step can't do without. */
+export function extensionsFor(step: Step): readonly string[] {
+  switch (step.verb) {
+    case "MAIL": {
+      const { smtputf8, body, dsn } = step.mail;
+      if (!smtputf8 && body !== "8BITMIME" && dsn.length === 0) return NONE;
+      return [
+        ...(smtputf8 ? ["SMTPUTF8"] : []),
+        ...(body === "8BITMIME" ? ["8BITMIME"] : []),
+        ...(dsn.length > 0 ? ["DSN"] : []),
+      ];
+    }
+    case "RCPT":
+      return step.rcpt.dsn.length > 0 ? ["DSN"] : NONE;
+    case "DATA":
+      return NONE;
   }
-  if (mail.body === "8BITMIME" && !extensions.has("8BITMIME")) {
-    return Reply.of(554, "5.6.3", "The provider does not take 8-bit mail (RFC 6152 section 3)");
+}
+
+const NONE: readonly string[] = [];
+
+/**
+ * Why a server can't be sent these steps. They are there because EHLO has offered what they need, before anybody could ask the
+ * server; from now on it doesn't, so another try ends otherwise.
+ */
+export function unsupported(steps: readonly Step[], offers: Offers): Reply | undefined {
+  for (const step of steps) {
+    const missing = extensionsFor(step).find((extension) => !offers(extension));
+    if (missing !== undefined) {
+      return Reply.of(
+        451,
+        "4.3.0",
+        `The provider turns out not to offer ${missing}, say EHLO again and try again`,
+      );
+    }
   }
   return undefined;
 }

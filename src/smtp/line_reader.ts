@@ -147,7 +147,10 @@ export class LineReader {
   }
 
   #makeRoom(): void {
-    if (this.#start === this.#end) this.#start = this.#end = this.#scanned = 0;
+    if (this.#start === this.#end) {
+      this.#start = this.#end = this.#scanned = 0;
+      this.#shrink();
+    }
     if (this.#end < this.#buffer.length) return;
     if (this.#start > 0) {
       this.#moveTo(this.#buffer);
@@ -156,6 +159,12 @@ export class LineReader {
     // A line longer than the buffer and still within its limit (AUTH: RFC 4954 §4 asks for 12,288 octets).
     this.#own = new Uint8Array(this.#buffer.length * 2);
     this.#moveTo(this.#own);
+  }
+
+  /** What a long line or a long group has made large does not stay so for the rest of the session. */
+  #shrink(): void {
+    if (this.#own.length === LINE_BUFFER_OCTETS || this.#buffer !== this.#own) return;
+    this.#own = this.#buffer = new Uint8Array(LINE_BUFFER_OCTETS);
   }
 
   #moveTo(buffer: Uint8Array): void {

@@ -63,6 +63,13 @@ export class Reply {
     return all.length > maxChars ? `${all.slice(0, maxChars)}…` : all;
   }
 
+  /** The same lines without these texts; a text that is broken across lines stays. */
+  without(secrets: readonly string[]): Reply {
+    const text = decoder.decode(this.octets);
+    const safe = secrets.reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
+    return safe === text ? this : new Reply(this.code, encoder.encode(safe));
+  }
+
   /** The same lines under another code, for replies that must not reach a client as they are. */
   withCode(code: number, enhancedCode: string): Reply {
     const bare = this.lines.map((line) => line.replace(/^[245]\.\d{1,3}\.\d{1,3}(?: |$)/, ""));

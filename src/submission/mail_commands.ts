@@ -1,15 +1,9 @@
 /** MAIL, RCPT and DATA of a session (RFC 5321 §3.3): checked here, answered by the provider. */
 
 import { type DataRelayOptions, relayMailData } from "../relay/data_relay.ts";
-import type { Step } from "../relay/step.ts";
+import { extensionsFor, type Step } from "../relay/step.ts";
 import type { Transaction } from "../relay/transaction.ts";
-import {
-  type MailArgument,
-  type ParameterFault,
-  parseMailArgument,
-  parseRcptArgument,
-  type RcptArgument,
-} from "../smtp/mail_parameters.ts";
+import { type ParameterFault, parseMailArgument, parseRcptArgument } from "../smtp/mail_parameters.ts";
 import { parsePathArgument, type PathFault } from "../smtp/path.ts";
 import { Reply } from "../smtp/reply.ts";
 import { permitsAuth } from "./hello.ts";
@@ -19,11 +13,12 @@ import type { SessionState } from "./session_state.ts";
 import { SlowClientGuard } from "./slow_client_guard.ts";
 import { traceField } from "./trace_field.ts";
 
-const DSN_NOT_OFFERED = Reply.of(
-  555,
-  "5.5.4",
-  "Delivery status notifications are not offered for this account",
-);
+/** For good: the message can't be passed on as it is, and the client was not told that it could (RFC 3461 §4, RFC 6152 §3, RFC 6531 §3.2). */
+const NOT_OFFERED: Readonly<Record<string, Reply>> = {
+  DSN: Reply.of(555, "5.5.4", "Delivery status notifications are not offered for this account"),
+  SMTPUTF8: Reply.of(550, "5.6.7", "The provider does not take internationalized mail"),
+  "8BITMIME": Reply.of(554, "5.6.3", "The provider does not take 8-bit mail"),
+};
 
 type TransactionState = Extract<SessionState, { at: "transaction" }>;
 
@@ -38,11 +33,9 @@ export class MailCommands {
     this.#session = session;
   }
 
-  /** From 354 to the final reply. */
+  /** From the first octet of mail data to the final reply. */
   get isInMessage(): boolean {
-    const { state } = this.#session;
-    const waits = state.at === "transaction" && state.transaction.waitsForConnection;
-    return this.#isInMessage && !waits;
+    return this.#isInMessage;
   }
 
   get awaitsFinalReply(): boolean {
@@ -57,7 +50,9 @@ export class MailCommands {
     const path = parsePathArgument(argument, "FROM");
     const mail = "fault" in path ? path : parseMailArgument(path);
     if ("fault" in mail) return session.refuse(faultReply(mail, "5.1.7"));
-    if (!this.#offersDsn(mail, state.account)) return session.refuse(DSN_NOT_OFFERED);
+    const step: Step = { verb: "MAIL", mail };
+    const unoffered = this.#unoffered(step, state.account);
+    if (unoffered) return session.refuse(unoffered);
     const mailbox = session.context.relay.mailbox(state.account);
     if (!mailbox) return session.channel.push(REPLIES.accountGone);
     const { messageOctets } = mailbox.provider.limits;
@@ -68,7 +63,7 @@ export class MailCommands {
     const client = session.channel.stream.remoteAddress;
     const transaction = session.context.relay.begin(mailbox, { session: id, client, signal });
     session.state = { ...state, at: "transaction", transaction, smtputf8: mail.smtputf8 };
-    this.#queue(transaction, { verb: "MAIL", mail });
+    this.#queue(transaction, step);
     this.#guard?.[Symbol.dispose]();
     this.#guard = new SlowClientGuard(transaction, session);
   }
@@ -87,10 +82,12 @@ export class MailCommands {
     const path = parsePathArgument(argument, "TO");
     const rcpt = "fault" in path ? path : parseRcptArgument(path, state.smtputf8);
     if ("fault" in rcpt) return session.refuse(faultReply(rcpt, "5.1.3"));
-    if (!this.#offersDsn(rcpt, state.account)) return session.refuse(DSN_NOT_OFFERED);
+    const step: Step = { verb: "RCPT", rcpt };
+    const unoffered = this.#unoffered(step, state.account);
+    if (unoffered) return session.refuse(unoffered);
     const refusal = await state.transaction.admitRecipient();
     if (refusal) return session.channel.push(refusal);
-    this.#queue(state.transaction, { verb: "RCPT", rcpt });
+    this.#queue(state.transaction, step);
     this.#guard?.noteOctets(argument.length);
   }
 
@@ -102,14 +99,12 @@ export class MailCommands {
     const refusal = state.transaction.dataRefusal;
     if (refusal) {
       await session.flush();
-      return session.refuse(refusal);
+      return session.channel.push(refusal);
     }
-    if (session.context.relay.isDryRun) return await this.#dryRun(state);
-    const step: Step = { verb: "DATA" };
-    this.#queue(state.transaction, step);
-    // From here on a stop waits for the message: the client is about to be told to send it.
-    this.#isInMessage = true;
     try {
+      if (session.context.relay.isDryRun) return await this.#dryRun(state);
+      const step: Step = { verb: "DATA" };
+      this.#queue(state.transaction, step);
       await session.flush();
       if (step.reply?.code === 354 && !state.transaction.isOver) await this.#relay(state);
     } finally {
@@ -137,7 +132,11 @@ export class MailCommands {
     await session.flush();
     const { failure, isOver, dataRefusal } = state.transaction;
     if (isOver) return session.channel.push(failure ?? REPLIES.mailFirst);
-    if (dataRefusal) return session.refuse(dataRefusal);
+    if (failure) {
+      state.transaction.abandon();
+      return session.channel.push(failure);
+    }
+    if (dataRefusal) return session.channel.push(dataRefusal);
     const { settings } = session.context;
     session.channel.push(REPLIES.startMailInput);
     await session.channel.writePending();
@@ -151,9 +150,13 @@ export class MailCommands {
     session.state = { at: "ready", hello: state.hello, account: state.account };
   }
 
-  /** Parameters of an extension that EHLO did not offer would be lost on the way (RFC 3461 §4.1, §4.3). */
-  #offersDsn({ dsn }: MailArgument | RcptArgument, account: string): boolean {
-    return dsn.length === 0 || this.#session.context.relay.offer(account).extensions.has("DSN");
+  /** Why a command can't be taken that uses an extension which EHLO does not offer. */
+  #unoffered(step: Step, account: string): Reply | undefined {
+    const needed = extensionsFor(step);
+    if (needed.length === 0) return undefined;
+    const { extensions } = this.#session.context.relay.offer(account);
+    const missing = needed.find((extension) => !extensions.has(extension));
+    return missing === undefined ? undefined : NOT_OFFERED[missing];
   }
 
   #dataOptions(state: TransactionState): DataRelayOptions {
@@ -165,15 +168,13 @@ export class MailCommands {
       maxTextLineOctets: settings.maxTextLineOctets,
       ...(maxMessageOctets !== undefined && { maxMessageOctets }),
       ...(settings.addReceivedHeader && { prefix: this.#traceField(state) }),
-      onOctets: (octets) => this.#noteData(octets),
-      // From here on the wait is for the provider.
-      onEnd: () => channel.extendDeadline(Infinity),
+      onRead: () => channel.extendDeadline(settings.dataTimeoutMs),
+      onOctets: (octets) => {
+        this.#isInMessage = true;
+        channel.extendDeadline(Infinity);
+        this.#guard?.noteOctets(octets);
+      },
     };
-  }
-
-  #noteData(octets: number): void {
-    this.#session.channel.extendDeadline(this.#session.context.settings.dataTimeoutMs);
-    this.#guard?.noteOctets(octets);
   }
 
   #queue(transaction: Transaction, step: Step): void {

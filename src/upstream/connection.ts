@@ -84,7 +84,7 @@ export class UpstreamConnection implements Disposable {
 
   /** Whether a further transaction may use it: it lives, is in step, and the provider did not announce its end. */
   get isUsable(): boolean {
-    return !this.#isDoomed;
+    return !this.#isDoomed && this.#reader.buffered === 0;
   }
 
   get remoteAddress(): string {
@@ -94,6 +94,12 @@ export class UpstreamConnection implements Disposable {
   /** Octets that came without being asked for: behind a STARTTLS reply they would be an injection (RFC 3207 §4.2). */
   get buffered(): number {
     return this.#reader.buffered;
+  }
+
+  /** Whether something came that nobody asked for, other than the announcement of the connection's end (RFC 5321 §3.8). */
+  get hasStrayOctets(): boolean {
+    if (this.#reader.buffered === 0) return false;
+    return parseReplyLine(this.#reader.peek().subarray(0, 4))?.code !== 421;
   }
 
   /** Whether something came from the provider while mail data was still on its way. */
@@ -145,6 +151,11 @@ export class UpstreamConnection implements Disposable {
    * @param onReply Called with each command's index and reply, in order.
    */
   async exchange(commands: readonly string[], onReply: (index: number, reply: Reply) => void): Promise<void> {
+    if (this.#reader.buffered > 0) {
+      // What it would be taken for is the reply to the first command.
+      this.#isDoomed = true;
+      throw new UpstreamLostError(commands[0]!.slice(0, 4), "the provider spoke without being asked");
+    }
     let reset = this.needsReset;
     this.needsReset = false;
     const lines = reset ? ["RSET", ...commands] : commands;

@@ -91,13 +91,18 @@ export class Dialer {
     const { provider, caCerts, saslUser } = mailbox;
     const { onOutcome, log: _log, mayDial: _mayDial, ...options } = this.#options;
     const target = { endpoint: provider.smtpEndpoint, security: provider.smtpSecurity, caCerts };
-    const attempt = () =>
-      dial(target, {
+    let opened: UpstreamConnection | undefined;
+    let isGivenUp = false;
+    const attempt = async () => {
+      opened = await dial(target, {
         ...options,
         signIn: { user: saslUser, accessToken: token.value },
         signal,
         ...(onPhase && { onPhase }),
       });
+      if (isGivenUp) opened.close();
+      return opened;
+    };
     try {
       const breaker = this.#breaker(provider);
       // The breaker knows no signal while it lets others wait for its trial.
@@ -106,6 +111,9 @@ export class Dialer {
       onOutcome?.("connected");
       return connection;
     } catch (error) {
+      // An abort may come between the end of the dial and the wait for it: nobody gets the connection then.
+      isGivenUp = true;
+      opened?.close();
       if (error instanceof BrokenCircuitError) throw new CircuitOpenError(hostOf(provider));
       if (error instanceof DialError) onOutcome?.(error.phase);
       throw error;

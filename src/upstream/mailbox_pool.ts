@@ -37,6 +37,9 @@ export interface MailboxPoolState {
   readonly backoff?: BackoffState;
 }
 
+/** A client that was turned away is expected to come again, and counts as waiting for so long. */
+const TURNED_AWAY_MS = 5_000;
+
 /** See `acquire`. */
 export class MailboxPool {
   readonly rates: MailboxRates;
@@ -55,6 +58,7 @@ export class MailboxPool {
   /** Counts the replacements of the mailbox: what belongs to an earlier one is not used again. */
   #generation = 0;
   #underWay = 0;
+  #turnedAwayAtMs = -Infinity;
   #state: "open" | "removed" | "closed" = "open";
 
   constructor(mailbox: Mailbox, options: MailboxPoolOptions) {
@@ -88,9 +92,10 @@ export class MailboxPool {
     };
   }
 
-  /** Whether transactions wait for a connection: then a slow client must not keep one. */
+  /** Whether transactions wait for a connection, or are turned away for the lack of one: then a slow client must not keep one. */
   get hasWaiters(): boolean {
-    return this.#waiters.length > 0 && this.#throttle.remainingMs === 0;
+    if (this.#throttle.remainingMs > 0) return false;
+    return this.#waiters.length > 0 || this.#options.now() - this.#turnedAwayAtMs < TURNED_AWAY_MS;
   }
 
   /**
@@ -210,6 +215,7 @@ export class MailboxPool {
     if (this.#state === "removed") throw removedError();
     const { maxTransactions } = this.#mailbox.provider.pool;
     if (this.#underWay > maxTransactions) {
+      this.#turnedAwayAtMs = this.#options.now();
       throw new PoolBusyError(
         `${maxTransactions} transactions of the account are under way (max_concurrent_messages)`,
       );

@@ -42,6 +42,8 @@ export async function signIn(connection: UpstreamConnection, { user, accessToken
     challenge = readChallenge(reply, accessToken);
     reply = await send(connection, isBearer ? OAUTHBEARER_ERROR_RESPONSE : XOAUTH2_ERROR_RESPONSE);
   }
+  // A server may send back what it was sent, and its words go into the log, to the client and to the status page.
+  reply = reply.without([accessToken, response]);
   const said = challenge === undefined ? "" : ` (challenge: ${challenge.text})`;
   throw new DialError("auth", `${reply.text()}${said}`, {
     reply,

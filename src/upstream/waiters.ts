@@ -44,10 +44,11 @@ export class Waiters<T> {
 
   /** Gives `value` to the first in the queue. @returns false when nobody waits. */
   give(value: T): boolean {
-    const [first] = this.#queue;
-    if (first === undefined) return false;
-    first(value);
-    return true;
+    for (const first of this.#queue) {
+      first(value);
+      return true;
+    }
+    return false;
   }
 
   rejectAll(reason: unknown): void {

@@ -199,6 +199,18 @@ Deno.test("Dry run ends before DATA upstream and says so", async () => {
   assert.deepEqual(proxy.transactions.map(({ outcome }) => outcome), ["dry-run", "dry-run"]);
 });
 
+Deno.test("Dry run says no more than 4yz once the connection is lost", async () => {
+  await using proxy = await startProxy({ submission: { dryRun: true } });
+  using client = await proxy.signIn();
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  await client.command("RCPT TO:<a@example.net>", "250 *");
+  proxy.upstream.once("RCPT", "close");
+  await client.command("RCPT TO:<b@example.net>", "451 4.4.2 *");
+  await client.command("DATA", "451 4.4.2 *");
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  assert.deepEqual(proxy.transactions.map(({ outcome }) => outcome), ["deferred"]);
+});
+
 Deno.test("Dry run refuses DATA without a valid recipient", async () => {
   await using proxy = await startProxy({ submission: { dryRun: true } });
   using client = await proxy.signIn();

@@ -191,3 +191,34 @@ Deno.test("SubmissionServer begins no message that still waits for a connection"
   await drained;
   assert.equal(proxy.upstream.messages.length, 1);
 });
+
+Deno.test("SubmissionServer doesn't wait for a message whose first octet has not come", async () => {
+  await using proxy = await startProxy();
+  using told = await proxy.signIn();
+  await told.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  await told.command("RCPT TO:<a@example.net>", "250 *");
+  await told.command("DATA", "354 *");
+  proxy.upstream.once("DATA", "hang");
+  using waiting = await proxy.signIn();
+  await waiting.write(`MAIL FROM:<${ACCOUNT}>\r\nRCPT TO:<a@example.net>\r\nDATA\r\n`);
+  await proxy.upstream.waitFor(() => proxy.upstream.passages("DATA") === 2, "DATA");
+  await drain(proxy);
+  await told.expect("421 4.3.2 *");
+  await told.expectEnd();
+  for (const _ of ["MAIL", "RCPT", "DATA"]) await waiting.expect("451 4.3.2 *");
+  await waiting.expect("421 4.3.2 *");
+  assert.deepEqual(proxy.transactions.map(({ outcome }) => outcome), ["deferred", "deferred"]);
+});
+
+Deno.test("SubmissionServer doesn't wait for a provider that a message would be replayed to", async () => {
+  await using proxy = await startProxy({ provider: { limits: { connections: 1 } } });
+  using client = await proxy.signIn();
+  await client.send({ from: ACCOUNT, to: ["a@example.net"], data: "first" });
+  proxy.upstream.once("MAIL", "close", { connection: 1 });
+  proxy.upstream.always("greeting", "hang");
+  await client.write(`MAIL FROM:<${ACCOUNT}>\r\nRCPT TO:<a@example.net>\r\nDATA\r\n`);
+  await proxy.upstream.waitFor(() => proxy.upstream.passages("greeting") === 2, "the second greeting");
+  await drain(proxy);
+  for (const _ of ["MAIL", "RCPT", "DATA"]) await client.expect("451 4.3.2 *");
+  await client.expect("421 4.3.2 *");
+});

@@ -139,12 +139,13 @@ Deno.test("Relay defers a group whose provider is down, and answers every comman
   await assertStillWorks(proxy, client);
 });
 
-Deno.test("Relay refuses what the provider can't carry before it is sent", async () => {
+Deno.test("Relay defers what EHLO offered and the provider can't carry, and refuses it once it is known", async () => {
   await using proxy = await startProxy({
     upstream: { extensions: ["PIPELINING"] },
     provider: { knownExtensions: ["8BITMIME", "SMTPUTF8"] },
   });
   using client = await proxy.signIn();
+  await client.command(`MAIL FROM:<${ACCOUNT}> SMTPUTF8`, "451 4.3.0 *");
   await client.command(`MAIL FROM:<${ACCOUNT}> SMTPUTF8`, "550 5.6.7 *");
   await client.command(`MAIL FROM:<${ACCOUNT}> BODY=8BITMIME`, "554 5.6.3 *");
   assert.equal(proxy.upstream.passages("MAIL"), 0);

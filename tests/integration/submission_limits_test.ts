@@ -104,7 +104,7 @@ Deno.test("Session ends with 421 4.4.2 when its client is silent between command
   await inside.expect("421 4.4.2 *");
   await inside.expectEnd();
   assert.equal(proxy.upstream.messages.length, 0);
-  assert.equal(proxy.transactions[0]?.outcome, "abandoned");
+  assert.equal(proxy.transactions[0]?.outcome, "deferred");
 });
 
 Deno.test("Session takes no deadline from its client while the provider thinks", async () => {

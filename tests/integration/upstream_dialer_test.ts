@@ -174,3 +174,25 @@ Deno.test("Dialer without a circuit breaker tries each time", async () => {
   for (const _ of [1, 2, 3, 4]) await assert.rejects(fixture.dial(), { code: "DIAL" });
   assert.equal(fixture.outcomes.length, 4);
 });
+
+Deno.test("Dialer leaves no connection open that nobody was given, whenever the abort comes", async () => {
+  for (let hops = 0; hops < 12; hops++) {
+    await using fixture = await start();
+    const abort = new AbortController();
+    let hop = 0;
+    const abortSoon = () => hop++ === hops ? abort.abort(new Error("stop")) : queueMicrotask(abortSoon);
+    try {
+      const connection = await fixture.dialer.dial(fixture.mailbox, abort.signal, (phase) => {
+        if (phase === "auth") abortSoon();
+      });
+      connection.close();
+    } catch (error) {
+      assert.equal(error, abort.signal.reason);
+    }
+    const { upstream } = fixture;
+    await upstream.waitFor(
+      () => upstream.openConnections === 0,
+      `the end of the connection, aborted at ${hops}`,
+    );
+  }
+});

@@ -14,15 +14,16 @@ class Fixture implements Disposable {
   readonly reader = new LineReader(this.client);
   readonly connection = new UpstreamConnection(this.provider, { deadlines: this.deadlines, now: () => 0 });
   readonly buffers = new BufferPool();
-  ends = 0;
+  /** What the relay waited for, in order. */
+  readonly waits: ("client" | "provider")[] = [];
 
   relay(options: Partial<DataRelayOptions> = {}, upstream: UpstreamConnection | undefined = this.connection) {
     return relayMailData(this.reader, upstream, {
       buffers: this.buffers,
       bareNewline: "normalize",
       maxTextLineOctets: 0,
-      onOctets: () => {},
-      onEnd: () => this.ends++,
+      onRead: () => this.waits.push("client"),
+      onOctets: () => this.waits.push("provider"),
       ...options,
     });
   }
@@ -49,7 +50,7 @@ Deno.test("relayMailData hands on each piece as it comes, and leaves what is beh
   assert.deepEqual(await relaying, { octets: 10 });
   assert.equal(fixture.sent, "one\r\ntwo\r\n.\r\n");
   assert.equal(new TextDecoder().decode(fixture.reader.peek()), "QUIT\r\n");
-  assert.equal(fixture.ends, 1);
+  assert.deepEqual(fixture.waits, ["client", "provider", "client", "provider"]);
 });
 
 Deno.test("relayMailData reads no further while the provider takes nothing", async () => {

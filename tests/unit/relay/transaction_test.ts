@@ -130,12 +130,12 @@ Deno.test("Transaction ends with the record of what became of it", async () => {
   assert.equal(fixture.pool.state.idle, 1);
 });
 
-Deno.test("Transaction refuses what the provider can't carry without sending it", async () => {
+Deno.test("Transaction defers what the provider turns out not to offer, without sending it", async () => {
   await using fixture = new Fixture({}, ["PIPELINING"]);
   const transaction = fixture.begin();
   const mail: Step = { verb: "MAIL", mail: { reversePath: "", smtputf8: true, dsn: [] } };
   const replies = await flush(transaction, mail, rcpt("b@example.net"));
-  assert.deepEqual(replies.map((reply) => reply.slice(0, 9)), ["550 5.6.7", "503 5.5.1"]);
+  assert.deepEqual(replies.map((reply) => reply.slice(0, 9)), ["451 4.3.0", "451 4.3.0"]);
   assert.deepEqual(fixture.writes, []);
   assert.equal(fixture.pool.state.idle, 1);
 });
@@ -159,4 +159,106 @@ Deno.test("Transaction counts recipients against the message's limit, queued one
   transaction.queue({ ...rcpt("c@example.net") });
   assert.match((await transaction.admitRecipient())!.text(), /^452 4\.5\.3 /);
   transaction.abandon();
+});
+
+Deno.test("Transaction throws a connection away whose provider waits for a message", async () => {
+  await using fixture = new Fixture();
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
+  transaction.abandon();
+  assert.deepEqual([fixture.pool.state.open, fixture.open], [0, 0]);
+  const next = fixture.begin();
+  assert.deepEqual(await flush(next, MAIL), ["250 2.1.0 OK"]);
+  next.abandon();
+});
+
+/** Sends a message of one line; the provider answers its end so. */
+async function finalReply(fixture: Fixture, ...answers: readonly string[]): Promise<string> {
+  fixture.answer = (line) => line === "." ? answers.join("\r\n") : answer(line);
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
+  const client = new MemoryStream();
+  client.push("hello\r\n.\r\n");
+  const reply = await transaction.relayData(new LineReader(client), {
+    buffers: new BufferPool(),
+    bareNewline: "normalize",
+    maxTextLineOctets: 0,
+    onOctets: () => {},
+  });
+  return reply.text();
+}
+
+const FINAL_REPLIES:
+  readonly (readonly [why: string, answers: readonly string[], reply: RegExp, idle: number])[] = [
+    ["a yes", ["250 2.0.0 OK"], /^250 2\.0\.0 OK$/, 1],
+    ["a no", ["550 5.7.1 No"], /^550 5\.7\.1 No$/, 1],
+    ["a yes and a farewell", ["250 2.0.0 OK", "421 4.3.2 Closing"], /^250 2\.0\.0 OK$/, 0],
+    ["two answers", ["250 2.0.0 OK", "550 5.7.1 No"], /^451 4\.4\.2 /, 0],
+    ["a no and more", ["550 5.7.1 No", "250 2.0.0 OK"], /^550 5\.7\.1 No$/, 0],
+    ["another command's yes", ["221 2.0.0 Bye"], /^451 4\.4\.2 /, 0],
+    ["a go-ahead", ["354 go on"], /^451 4\.4\.2 /, 0],
+  ];
+
+for (const [why, answers, expected, idle] of FINAL_REPLIES) {
+  Deno.test(`Transaction answers the final dot with what ${why} means, and keeps only a connection in step`, async () => {
+    await using fixture = new Fixture();
+    assert.match(await finalReply(fixture, ...answers), expected);
+    assert.equal(fixture.pool.state.idle, idle);
+    assert.equal(fixture.records[0]?.outcomeUnknown, expected.source.startsWith("^451") || undefined);
+  });
+}
+
+const MISSTEPS: readonly (readonly [verb: string, reply: string])[] = [
+  ["MAIL", "220 ready"],
+  ["MAIL", "354 go"],
+  ["RCPT", "221 Bye"],
+  ["DATA", "250 OK"],
+  ["DATA", "350 go on"],
+  ["MAIL", "550 5.7.57 Client not authenticated to send mail"],
+  ["MAIL", "554 5.7.0 Authentication required"],
+];
+
+for (const [verb, misstep] of MISSTEPS) {
+  Deno.test(`Transaction takes "${misstep}" for no answer to ${verb}, and defers`, async () => {
+    await using fixture = new Fixture();
+    fixture.answer = (line) => line.startsWith(verb) ? misstep : answer(line);
+    const transaction = fixture.begin();
+    const replies = await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
+    assert.deepEqual(replies.map((reply) => reply.slice(0, 4)), ["451 ", "451 ", "451 "]);
+    assert.equal(fixture.open, 0);
+  });
+}
+
+Deno.test("Transaction that waits to be replayed ends with its session, in a 4yz", async () => {
+  await using fixture = new Fixture();
+  assert.equal(await finalReply(fixture, "250 2.0.0 OK"), "250 2.0.0 OK");
+  fixture.dialed[0]!.stream.answer = (line) => {
+    if (line.startsWith("MAIL")) fixture.dialed[0]!.stream.end("reset");
+    return undefined;
+  };
+  const dialing = Promise.withResolvers<void>();
+  fixture.dial = (_, signal) => {
+    dialing.resolve();
+    return new Promise((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+    );
+  };
+  const transaction = fixture.begin();
+  const flushing = flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
+  await dialing.promise;
+  fixture.abort.abort(new DOMException("The session is ending", "AbortError"));
+  assert.deepEqual((await flushing).map((reply) => reply.slice(0, 9)), Array(3).fill("451 4.3.2"));
+  assert.equal(fixture.pool.state.transactions, 0);
+});
+
+Deno.test("Transaction that is cut while it gets its connection sends nothing on it", async () => {
+  await using fixture = new Fixture();
+  const { dial } = fixture;
+  const transaction = fixture.begin();
+  fixture.dial = (mailbox, signal) => {
+    transaction.cut();
+    return dial(mailbox, signal);
+  };
+  assert.deepEqual((await flush(transaction, MAIL)).map((reply) => reply.slice(0, 9)), ["451 4.4.2"]);
+  assert.deepEqual(fixture.writes, []);
 });

@@ -147,3 +147,27 @@ Deno.test("LineReader lets the stream's failure through and can be asked again",
   fails = false;
   assert.equal(decode(await reader.readLine(100) as Uint8Array), "a");
 });
+
+Deno.test("LineReader gives back what a large group has made it take", async () => {
+  const sizes: number[] = [];
+  const chunks = [".\r\n".repeat(2), "NOOP\r\n".repeat(5_000), "QUIT\r\n"];
+  const source: ByteSource = {
+    read(into) {
+      sizes.push(into.length);
+      const chunk = encode(chunks.shift() ?? "");
+      into.set(chunk);
+      return Promise.resolve(chunk.length || null);
+    },
+  };
+  const reader = new LineReader(source);
+  await reader.readLine(100);
+  const lent = new Uint8Array(64 * 1024);
+  reader.useBuffer(lent);
+  reader.consume(reader.buffered);
+  await reader.fill();
+  reader.returnBuffer();
+  let lines = 0;
+  while (await reader.readLine(100) !== null) lines++;
+  assert.equal(lines, 5_001);
+  assert.deepEqual(sizes, [2048, 64 * 1024, 2048, 2048 - 6 + 6]);
+});

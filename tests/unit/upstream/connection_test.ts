@@ -215,3 +215,19 @@ Deno.test("UpstreamConnection.quit does not wait for a provider that takes nothi
   await fixture.connection.quit(1);
   assert.equal(fixture.stream.isClosed, true);
 });
+
+Deno.test("UpstreamConnection takes nothing that came unasked for a reply", async () => {
+  using fixture = new Fixture((line) => line === "MAIL" ? "250 2.1.0 OK\r\n250 2.1.0 OK" : "250 2.0.0 OK");
+  const { connection, stream } = fixture;
+  assert.equal((await connection.command("MAIL")).code, 250);
+  assert.deepEqual([connection.hasStrayOctets, connection.isUsable], [true, false]);
+  await assert.rejects(connection.command("RCPT"), lost("RCPT", /without being asked/));
+  assert.deepEqual(stream.writes, ["MAIL\r\n"]);
+});
+
+Deno.test("UpstreamConnection tells the announcement of its end from stray octets", async () => {
+  using fixture = new Fixture(() => "250 2.0.0 OK\r\n421 4.3.2 Closing");
+  const { connection } = fixture;
+  await connection.command("NOOP");
+  assert.deepEqual([connection.hasStrayOctets, connection.isUsable], [false, false]);
+});

@@ -180,3 +180,14 @@ Deno.test("MailboxPool ends the transaction when a dead connection can't be repl
   (await waiter).release("clean");
   assert.deepEqual([fixture.pool.state.open, fixture.pool.state.transactions], [1, 0]);
 });
+
+Deno.test("MailboxPool counts who was turned away as waiting, for as long as a client takes to come again", async () => {
+  await using fixture = new PoolFixture(testMailbox({ pool: { maxTransactions: 1 } }));
+  const lease = await fixture.acquire();
+  assert.equal(fixture.pool.hasWaiters, false);
+  await assert.rejects(fixture.acquire(), { code: "POOL_BUSY" });
+  assert.equal(fixture.pool.hasWaiters, true);
+  fixture.nowMs += 5_000;
+  assert.equal(fixture.pool.hasWaiters, false);
+  lease.release("clean");
+});

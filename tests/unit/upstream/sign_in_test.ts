@@ -50,6 +50,14 @@ Deno.test("signIn tries XOAUTH2 where nothing is listed", async () => {
   assert.equal((await dialogue("SIZE 100", () => answers.shift())).sent[0], "AUTH XOAUTH2\r\n");
 });
 
+Deno.test("signIn hides the token and its response where a server sends them back", async () => {
+  const response = btoa(`user=sender@example.com\x01auth=Bearer ${accessToken}\x01\x01`);
+  const answers = ["334 ", `535-5.7.8 no ${response}\r\n535 5.7.8 not ${accessToken}`];
+  const { error } = await dialogue("AUTH XOAUTH2", () => answers.shift());
+  assert.equal(error?.reply?.text(), "535 5.7.8 no … / 5.7.8 not …");
+  assert.doesNotMatch(error.message, /secret-token/);
+});
+
 Deno.test("signIn answers the error challenge and reports all of it but the token", async () => {
   const challenge = {
     status: "400",
