@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly messages?: number;
   /** Length of the measurement. */
   readonly seconds?: number;
+  /** Messages that all sessions together begin in a second, evenly spread; absent: as many as go. */
+  readonly messagesPerSecond?: number;
   /** Sending before the measurement begins. */
   readonly warmUpSeconds: number;
   /** Keeps the numbers of acknowledged messages. */
@@ -69,7 +71,7 @@ export class Load {
     this.#measureFromMs = performance.now() + warmUpSeconds * 1000;
     if (seconds !== undefined) this.#measureToMs = this.#measureFromMs + seconds * 1000;
     if (connectsPerMessage) await Promise.all(indexes.map((index) => this.#sendEachOnItsOwn(index)));
-    else await Promise.all(open.map((session) => session && this.#sendAll(session)));
+    else await Promise.all(open.map((session, index) => session && this.#sendAll(session, index)));
     return this.#result();
   }
 
@@ -83,9 +85,18 @@ export class Load {
     }
   }
 
-  async #sendAll(session: LoaderSession): Promise<void> {
+  async #sendAll(session: LoaderSession, index: number): Promise<void> {
+    const { sessions, messagesPerSecond = Infinity } = this.#options;
+    const intervalMs = sessions * 1000 / messagesPerSecond;
+    let nextMs = performance.now() + intervalMs * index / sessions;
     try {
-      while (this.#hasMore()) await this.#send(session, performance.now());
+      while (this.#hasMore()) {
+        const waitMs = nextMs - performance.now();
+        if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+        // One that comes late goes at once, and those behind it keep their times as far as that goes.
+        nextMs = Math.max(nextMs + intervalMs, performance.now() - intervalMs);
+        await this.#send(session, performance.now());
+      }
       await session.quit();
     } catch (error) {
       this.#countFailure(error);

@@ -11,11 +11,15 @@ export interface ProxyFilesOptions {
   readonly accounts?: number;
   /** Upstream connections that an account may have. Default: 25. */
   readonly connections?: number;
+  /** How long a connection lives. Default: 3,600. */
+  readonly connectionMaxAgeSeconds?: number;
   /**
    * Hash of the clients' password; absent: accounts without one, open to loopback clients. Rows that count memory, or
    * many first sign-ins, go without: scrypt takes 16 MiB and its time.
    */
   readonly passwordHash?: string;
+  /** Default: `bench-secret`. */
+  readonly clientSecret?: string;
 }
 
 /** Where everything is. */
@@ -51,7 +55,7 @@ export async function writeAccounts(files: ProxyFiles, options: ProxyFilesOption
     email,
     provider: "bench",
     client_id: "bench-client",
-    client_secret: "bench-secret",
+    client_secret: options.clientSecret ?? "bench-secret",
     refresh_token: `refresh-${email}`,
     ...(options.passwordHash && { password_hash: options.passwordHash }),
   }));
@@ -63,7 +67,7 @@ export function mailboxes(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `mailbox${index + 1}@bench.example`);
 }
 
-function config({ sink, connections = 25 }: ProxyFilesOptions): object {
+function config({ sink, connections = 25, connectionMaxAgeSeconds = 3600 }: ProxyFilesOptions): object {
   const [account] = mailboxes(1);
   return {
     listeners: [
@@ -83,7 +87,7 @@ function config({ sink, connections = 25 }: ProxyFilesOptions): object {
           // The direct client keeps its connections for the whole of a run, so the proxy may too.
           max_connections_per_account: connections,
           max_messages_per_connection: 1_000_000,
-          connection_max_age_seconds: 3600,
+          connection_max_age_seconds: connectionMaxAgeSeconds,
           connection_idle_timeout_seconds: 3600,
           wait_timeout_seconds: 60,
         },

@@ -98,6 +98,18 @@ export class ProxyProcess implements AsyncDisposable {
     return this.#port(1);
   }
 
+  /** Has the daemon reload. @throws {Error} When it refuses. */
+  async reload(): Promise<void> {
+    const { hostname, port } = this.#readiness.admin ?? {};
+    const token = (await Deno.readTextFile(`${this.files.stateFolder}/admin_token`)).trim();
+    const response = await fetch(`http://${hostname}:${port}/admin/reload`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}` },
+    });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`Cannot reload the daemon: ${answer}`);
+  }
+
   signal(name: Deno.Signal): void {
     this.#child.kill(name);
   }

@@ -67,9 +67,7 @@ async function answer(request: Request, ledger: SinkLedger): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   switch (pathname) {
     case "/token":
-      ledger.tokenRequests++;
-      // As long as Microsoft's tokens are, so that AUTH can't be one command.
-      return Response.json({ access_token: "t".repeat(2000), token_type: "Bearer", expires_in: 3600 });
+      return Response.json(ledger.issueToken());
     case "/counts":
       return Response.json(ledger.counts());
     case "/accepted":

@@ -10,6 +10,8 @@ export interface SinkBehaviour {
   readonly connectionsPerMailbox?: number;
   /** QUIT is read and nothing happens. Default: false. */
   readonly ignoresQuit?: boolean;
+  /** How long an access token of the sink is good for, in seconds; a connection that signs in later reads 535. Default: for ever. */
+  readonly tokenLifetimeSeconds?: number;
   /** Keeps the number of every message that was accepted. Default: false. */
   readonly keepsNumbers?: boolean;
 }
@@ -23,6 +25,8 @@ export interface SinkCounts {
   readonly signIns: number;
   readonly quits: number;
   readonly tokenRequests: number;
+  /** Sign-ins with a token whose time was over. */
+  readonly lateSignIns: number;
 }
 
 /** The sink's books, shared by its sessions. */
@@ -40,6 +44,7 @@ export class SinkLedger {
   signIns = 0;
   quits = 0;
   tokenRequests = 0;
+  lateSignIns = 0;
 
   constructor(behaviour: SinkBehaviour) {
     this.behaviour = behaviour;
@@ -47,13 +52,29 @@ export class SinkLedger {
   }
 
   counts(): SinkCounts {
-    const { messages, octets, connections, openConnections, signIns, quits, tokenRequests } = this;
-    return { messages, octets, connections, openConnections, signIns, quits, tokenRequests };
+    const { messages, octets, connections, openConnections, signIns, quits, tokenRequests, lateSignIns } =
+      this;
+    return { messages, octets, connections, openConnections, signIns, quits, tokenRequests, lateSignIns };
   }
 
   /** Numbers of the accepted messages; empty unless the sink keeps them. */
   get numbers(): readonly number[] {
     return this.#numbers;
+  }
+
+  /** Answer of the token endpoint. The token is as long as Microsoft's are, so that AUTH can't be one command. */
+  issueToken(): { access_token: string; token_type: "Bearer"; expires_in: number } {
+    this.tokenRequests++;
+    const expiresIn = this.behaviour.tokenLifetimeSeconds ?? 3600;
+    const endMs = Date.now() + expiresIn * 1000;
+    return { access_token: `${endMs}.`.padEnd(2000, "t"), token_type: "Bearer", expires_in: expiresIn };
+  }
+
+  /** @returns Whether the token's time is not over. */
+  acceptsToken(token: string): boolean {
+    if (this.behaviour.tokenLifetimeSeconds === undefined || Date.now() <= parseInt(token)) return true;
+    this.lateSignIns++;
+    return false;
   }
 
   /** Counts a connection in for `mailbox`. @returns False when the mailbox has as many as it may. */

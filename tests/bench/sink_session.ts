@@ -24,6 +24,7 @@ const REPLIES = {
   ),
   challenge: encoder.encode("334 \r\n"),
   signedIn: encoder.encode("235 2.7.0 Accepted\r\n"),
+  tokenExpired: encoder.encode("535 5.7.3 Authentication unsuccessful\r\n"),
   tooMany: encoder.encode("432 4.3.2 Concurrent connections limit exceeded\r\n"),
   mail: encoder.encode("250 2.1.0 Sender OK\r\n"),
   recipient: encoder.encode("250 2.1.5 Recipient OK\r\n"),
@@ -162,6 +163,8 @@ export class SinkSession {
     this.#state = "command";
     const text = atob(new TextDecoder().decode(response).trim());
     const mailbox = text.slice("user=".length, text.indexOf("\x01"));
+    const token = text.slice(text.indexOf("auth=Bearer ") + "auth=Bearer ".length);
+    if (!this.#ledger.acceptsToken(token)) return this.#reply(REPLIES.tokenExpired);
     if (!this.#ledger.signIn(mailbox)) return this.#reply(REPLIES.tooMany);
     this.#mailbox = mailbox;
     this.#reply(REPLIES.signedIn);

@@ -108,3 +108,12 @@ Deno.test("Load counts refusals and goes on with the other sessions", async () =
   assert.equal(result.messages, 10);
   assert.deepEqual(Object.values(result.failures), [3]);
 });
+
+Deno.test("SinkLedger takes only tokens of its own whose time is not over", () => {
+  const ledger = new SinkLedger({ tokenLifetimeSeconds: 60 });
+  assert.equal(ledger.acceptsToken(ledger.issueToken().access_token), true);
+  assert.equal(ledger.acceptsToken("token"), false);
+  assert.equal(ledger.acceptsToken(`${Date.now() - 1}.ttt`), false);
+  assert.deepEqual([ledger.counts().lateSignIns, ledger.counts().tokenRequests], [2, 1]);
+  assert.equal(new SinkLedger({}).acceptsToken("token"), true);
+});
