@@ -21,12 +21,17 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  * @param line The line without its line end; UTF-8 (RFC 6531 §3.7.1) or ASCII.
  */
 export function parseCommand(line: Uint8Array): Command | CommandFault {
-  for (const octet of line) {
+  let all = 0;
+  for (let i = 0; i < line.length; i++) {
+    const octet = line[i]!;
     if ((octet < 0x20 && octet !== 0x09) || octet === 0x7f) return { fault: "Control character in command" };
+    all |= octet;
   }
   let text: string;
   try {
-    text = decoder.decode(line);
+    // Nearly all commands are short ASCII, and a decoder costs more than they do.
+    const isShortAscii = all < 0x80 && line.length <= 128;
+    text = isShortAscii ? String.fromCharCode.apply(null, line as unknown as number[]) : decoder.decode(line);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     return { fault: "Command is not UTF-8" };

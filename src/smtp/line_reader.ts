@@ -39,7 +39,9 @@ export class LineReader {
   /** No LF before this index. */
   #scanned = 0;
   #discarded = 0;
-  #pending: Promise<boolean> | undefined;
+  #isReading = false;
+  /** The last read, over unless `#isReading`. */
+  #read: Promise<boolean> | undefined;
   #bareLineEnd = false;
 
   constructor(source: ByteSource) {
@@ -55,7 +57,7 @@ export class LineReader {
 
   /** Whether a read is under way: somebody waits for the peer. */
   get isReading(): boolean {
-    return this.#pending !== undefined;
+    return this.#isReading;
   }
 
   /** Whether the line taken last ended in LF alone. */
@@ -121,10 +123,11 @@ export class LineReader {
    * @returns false at the end of the stream.
    */
   fill(): Promise<boolean> {
-    this.#pending ??= this.#fill().finally(() => {
-      this.#pending = undefined;
-    });
-    return this.#pending;
+    if (!this.#isReading) {
+      this.#isReading = true;
+      this.#read = this.#fill();
+    }
+    return this.#read!;
   }
 
   /** Lends a buffer, for as long as mail data flows. What is in the present one moves over; no read may be under way. */
@@ -139,11 +142,15 @@ export class LineReader {
   }
 
   async #fill(): Promise<boolean> {
-    this.#makeRoom();
-    const octets = await this.#source.read(this.#buffer.subarray(this.#end));
-    if (octets === null) return false;
-    this.#end += octets;
-    return true;
+    try {
+      this.#makeRoom();
+      const octets = await this.#source.read(this.#buffer.subarray(this.#end));
+      if (octets === null) return false;
+      this.#end += octets;
+      return true;
+    } finally {
+      this.#isReading = false;
+    }
   }
 
   #makeRoom(): void {

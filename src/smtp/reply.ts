@@ -106,7 +106,10 @@ export function encodeReplyLines(lines: readonly Uint8Array[]): Uint8Array {
   const octets = new Uint8Array(lines.reduce((sum, line) => sum + Math.max(line.length, 4) + 2, 0));
   let at = 0;
   for (const line of lines) {
-    for (const octet of line) octets[at++] = octet === CR || octet === LF || octet === 0 ? SPACE : octet;
+    for (let i = 0; i < line.length; i++) {
+      const octet = line[i]!;
+      octets[at++] = octet === CR || octet === LF || octet === 0 ? SPACE : octet;
+    }
     // "250" alone is legal to receive (RFC 5321 §4.2), but the space is expected by clients.
     if (line.length === 3) octets[at++] = SPACE;
     octets[at++] = CR;

@@ -119,9 +119,12 @@ export class ClientChannel implements Disposable {
     if (!isUpgradable(this.#stream)) throw new TypeError("Cannot upgrade: the stream takes no STARTTLS");
     const upgrading = this.#stream;
     const discarded = this.reader.discardBuffered();
-    await this.#whileOwed({ owes: "handshake", timeoutMs }, async () => {
+    this.#owe({ owes: "handshake", timeoutMs });
+    try {
       this.#stream = await upgrading.startTls();
-    });
+    } finally {
+      this.#settle();
+    }
     this.reader = new LineReader(this.#stream);
     return discarded;
   }
@@ -143,22 +146,24 @@ export class ClientChannel implements Disposable {
 
   async #write(octets: Uint8Array): Promise<void> {
     if (this.#farewell) throw new StreamClosedError();
-    await this.#whileOwed(
-      { owes: "taking replies", timeoutMs: this.#writeTimeoutMs },
-      () => this.#stream.write(octets),
-    );
+    this.#owe({ owes: "taking replies", timeoutMs: this.#writeTimeoutMs });
+    try {
+      await this.#stream.write(octets);
+    } finally {
+      this.#settle();
+    }
   }
 
-  /** Runs something that needs the client to take part; the connection is closed when it doesn't. */
-  async #whileOwed({ owes, timeoutMs }: Debt, run: () => Promise<void>): Promise<void> {
+  /** From now on the client has to take part in something; the connection is closed when it doesn't. */
+  #owe({ owes, timeoutMs }: Debt): void {
     this.#owes = owes;
     this.#deadline.set(timeoutMs);
-    try {
-      await run();
-    } finally {
-      this.#owes = undefined;
-      this.#deadline.clear();
-    }
+  }
+
+  /** The client has done its part, or is gone. */
+  #settle(): void {
+    this.#owes = undefined;
+    this.#deadline.clear();
   }
 
   async #sayFarewell(reply: Reply): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * Deadlines for many connections on one timer: setting one is a single store, so the hot path can do it for each reply and
- * each chunk. They fire late by up to one tick, which timeouts of seconds and minutes don't mind.
+ * Deadlines for many connections on one timer: setting one is an addition and a store, and doesn't ask for the time, so the hot
+ * path can do it for each reply and each chunk. They fire up to one tick early or late, which timeouts of seconds and minutes
+ * don't mind.
  */
 
 /** One deadline, set and cleared as often as its owner likes. */
@@ -20,7 +21,7 @@ class Entry implements Deadline {
   atMs = Infinity;
   constructor(readonly owner: Deadlines, readonly expire: () => void) {}
   set(timeoutMs: number): void {
-    this.atMs = this.owner.nowMs() + timeoutMs;
+    this.atMs = this.owner.tickAtMs + timeoutMs;
   }
   clear(): void {
     this.atMs = Infinity;
@@ -36,6 +37,8 @@ export class Deadlines implements Disposable {
   readonly #tickMs: number;
   readonly #now: () => number;
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** @internal When the timer last ran, or was started. */
+  tickAtMs = 0;
 
   constructor({ tickMs = 250, now = () => performance.now() }: DeadlinesOptions = {}) {
     this.#tickMs = tickMs;
@@ -47,15 +50,11 @@ export class Deadlines implements Disposable {
     const entry = new Entry(this, expire);
     this.#entries.add(entry);
     if (this.#timer === undefined) {
+      this.tickAtMs = this.#now();
       this.#timer = setInterval(() => this.sweep(), this.#tickMs);
       Deno.unrefTimer(this.#timer);
     }
     return entry;
-  }
-
-  /** @internal */
-  nowMs(): number {
-    return this.#now();
   }
 
   /** @internal */
@@ -66,7 +65,7 @@ export class Deadlines implements Disposable {
 
   /** Fires what has passed. */
   sweep(): void {
-    const now = this.#now();
+    const now = this.tickAtMs = this.#now();
     for (const entry of this.#entries) {
       if (entry.atMs > now) continue;
       entry.clear();
