@@ -134,6 +134,8 @@ class Pause {
   /** Settles the pause after `error`, and tells whether another try after it still fits into the time that is left. */
   fits(error: unknown, leftMs: number): boolean {
     if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE") return false;
+    // The request would be the same again, with the refresh token that is spent.
+    if (error.refreshToken !== undefined) return false;
     this.nextMs = Math.max(this.#backoff.duration, error.retryAfterMs ?? 0);
     this.#backoff = this.#backoff.next(undefined);
     return this.nextMs < leftMs;

@@ -198,12 +198,14 @@ export class TokenManager {
     const { email } = this.#account;
     try {
       if (this.#unsaved !== undefined) await this.#save(this.#unsaved, signal);
-      const granted = await this.#context.obtain(this.#account, signal);
-      await this.#keepRotated(granted.refreshToken, signal);
+      const [outcome] = await Promise.allSettled([this.#context.obtain(this.#account, signal)]);
+      await this.#keepRotated(refreshTokenOf(outcome), signal);
       signal.throwIfAborted();
-      this.#adopt(granted.accessToken);
+      if (outcome.status === "rejected") throw outcome.reason;
+      const { accessToken } = outcome.value;
+      this.#adopt(accessToken);
       this.#context.onRefresh?.({ email, outcome: "refreshed", durationMs: this.#context.now() - startedMs });
-      return granted.accessToken;
+      return accessToken;
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const failure = asTokenError(error);
@@ -275,6 +277,12 @@ export class TokenManager {
     const outcome = lasting ? "needs_authorization" : "failed";
     onRefresh?.({ email, outcome, durationMs: now() - startedMs });
   }
+}
+
+/** Failed requests may have brought one too. */
+function refreshTokenOf(outcome: PromiseSettledResult<GrantedTokens>): string | undefined {
+  if (outcome.status === "fulfilled") return outcome.value.refreshToken;
+  return outcome.reason instanceof TokenError ? outcome.reason.refreshToken : undefined;
 }
 
 function describeFailure(failure: TokenError, account: string): Record<string, unknown> {

@@ -16,6 +16,8 @@ export interface TokenRequestOptions {
   readonly fetch?: Fetch;
   /** Wall clock in milliseconds; default `Date.now`. */
   readonly now?: () => number;
+  /** Is given the refresh token of a successful answer, even if nothing else of the answer can be used. */
+  readonly onRefreshToken?: (refreshToken: string) => void;
 }
 
 /** Lifetime taken for a token whose response has no `expires_in` (RFC 6749 §5.1 only recommends it): 5 minutes. */
@@ -40,7 +42,12 @@ export function tokenFetch(request: TokenRequestOptions): Fetch {
       throw failureOnTheWay(error, { signal: request.signal, url: input });
     });
     if (text === undefined) throw malformedAnswerError(answer.status);
-    if (!answer.ok || saysError(text)) {
+    const body = jsonObject(text);
+    const refreshToken = body?.["refresh_token"];
+    if (answer.ok && typeof refreshToken === "string" && refreshToken !== "") {
+      request.onRefreshToken?.(refreshToken);
+    }
+    if (!answer.ok || saysError(body)) {
       throw tokenErrorFromAnswer({ status: answer.status, headers: answer.headers, text }, now());
     }
     const headers = new Headers();
@@ -48,7 +55,7 @@ export function tokenFetch(request: TokenRequestOptions): Fetch {
       const value = answer.headers.get(name);
       if (value !== null) headers.set(name, value);
     }
-    return new Response(withoutIdToken(text), { status: answer.status, headers });
+    return new Response(withoutIdToken(text, body), { status: answer.status, headers });
   };
 }
 
@@ -111,14 +118,12 @@ function isAccessToken(value: string): boolean {
 }
 
 /** Some endpoints answer 200 with an error inside. */
-function saysError(text: string): boolean {
-  const body = jsonObject(text);
+function saysError(body: Record<string, unknown> | undefined): boolean {
   return body !== undefined && typeof body["error"] === "string" && body["access_token"] === undefined;
 }
 
 /** Nobody here reads the ID token, and checking it would need each provider's issuer (Entra's `common` has none). */
-function withoutIdToken(text: string): string {
-  const body = jsonObject(text);
+function withoutIdToken(text: string, body: Record<string, unknown> | undefined): string {
   if (body === undefined || body["id_token"] === undefined) return text;
   const { id_token: _unused, ...rest } = body;
   return JSON.stringify(rest);
