@@ -89,7 +89,8 @@ export class RefreshTokenKeeper {
   }
 
   /**
-   * Puts a rotated token on disk. A grant that was entered in accounts.json meanwhile is left alone.
+   * Puts a rotated token on disk. A grant that was entered in accounts.json meanwhile is left alone; for an account
+   * that has gone from it, the token is kept in the state folder, since the file may be half written.
    *
    * @throws {Error} If neither file can be written.
    */
@@ -110,7 +111,10 @@ export class RefreshTokenKeeper {
   #replace(document: AccountsDocument, { email, refreshToken }: Rotation & { readonly email: string }): void {
     const record = document.find(email);
     const value = record?.["refresh_token"];
-    if (record === undefined || typeof value !== "string") return;
+    if (record === undefined || typeof value !== "string") {
+      if (!this.#baseline.originals.has(email.toLowerCase())) return;
+      throw new Error("it does not have the account's refresh token now");
+    }
     if (this.newest(email, this.#open(email, value)) !== refreshToken) return;
     const form = { isSealed: isSealed(value), email };
     record["refresh_token"] = this.#inForm(refreshToken, form);

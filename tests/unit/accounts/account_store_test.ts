@@ -195,6 +195,32 @@ Deno.test("AccountStore keeps a rotated token although accounts.json is being ed
   assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 1");
 });
 
+const halfWritten: [why: string, write: (file: string) => Promise<void>][] = [
+  ["is empty", (file) => Deno.writeTextFile(file, "")],
+  ["is missing", (file) => Deno.remove(file)],
+  ["has no accounts", (file) => Deno.writeTextFile(file, "[]")],
+  [
+    "has the account without its token",
+    (file) =>
+      Deno.writeTextFile(file, JSON.stringify([{ ...record("a@example.com"), refresh_token: undefined }])),
+  ],
+];
+
+for (const [why, write] of halfWritten) {
+  Deno.test(`AccountStore keeps a rotated token although accounts.json ${why} at that moment`, async () => {
+    await using folder = await accountsFolder([record("a@example.com")]);
+    const store = await folder.open();
+    await write(folder.file);
+    await store.rotateRefreshToken("a@example.com", "token 1");
+    assert.equal(store.get("a@example.com")?.refreshToken, "token 1");
+    await folder.write([record("a@example.com")]);
+    assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 1");
+    await store.reload();
+    await store.rotateRefreshToken("a@example.com", "token 2");
+    assert.equal((await folder.read())[0].refresh_token, "token 2");
+  });
+}
+
 Deno.test("AccountStore encrypts and decrypts secrets and keeps their form at every rewrite", async () => {
   await using folder = await accountsFolder([record("a@example.com", { client_secret: "s" })]);
   const store = await folder.open({ secretBox });
