@@ -249,6 +249,28 @@ Deno.test("AccountStore encrypts a rotated token in the state folder when the or
   assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "token 1");
 });
 
+Deno.test("AccountStore encrypts a rotated token that looks like an encrypted one", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open({ secretBox });
+  await store.rotateRefreshToken("a@example.com", "enc:v1:AAAA");
+  assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "enc:v1:AAAA");
+  await Deno.chmod(folder.file, 0o400);
+  await store.rotateRefreshToken("b@example.com", "enc:v1:BBBB");
+  assert.equal((await folder.open({ secretBox })).get("b@example.com")?.refreshToken, "enc:v1:BBBB");
+});
+
+Deno.test("AccountStore does not write a rotated token that looks encrypted without a key", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open();
+  await assert.rejects(store.rotateRefreshToken("a@example.com", "enc:v1:AAAA"), /no accounts key/);
+  assert.deepEqual(folder.messages(), []);
+  await store.rotateRefreshToken("b@example.com", "token 1");
+  assert.deepEqual((await folder.open()).list().map(({ refreshToken }) => refreshToken), [
+    "a@example.com token 0",
+    "token 1",
+  ]);
+});
+
 Deno.test("AccountStore says that the key for encrypted secrets is missing", async () => {
   await using folder = await accountsFolder([record("a@example.com")]);
   await (await folder.open({ secretBox })).convertSecrets("encrypted");
