@@ -45,6 +45,8 @@ const longestHoldOffMs = 300_000;
 export class TokenManager {
   readonly #context: TokenManagerContext;
   #account: Account;
+  /** Number of changes of the grant. */
+  #grants = 0;
   #token: HeldToken | undefined;
   #flight: Flight | undefined;
   /** All refreshes that have not ended, those of a grant since replaced too. */
@@ -131,7 +133,10 @@ export class TokenManager {
     this.#holdOffUntilMs = 0;
   }
 
-  /** Takes the account's new settings. A changed grant drops token, failure and the refresh under way. */
+  /**
+   * Takes the account's new settings. A changed grant drops token, failure and the refresh under way, unless its refresh
+   * token has stayed: the refresh may have brought the next one already, so it ends and another follows.
+   */
   replaceAccount(account: Account): void {
     const previous = this.#account;
     const rotatedAway = account.refreshToken !== undefined &&
@@ -141,10 +146,12 @@ export class TokenManager {
       ? { ...account, refreshToken: previous.refreshToken }
       : account;
     if (sameGrant(previous, this.#account)) return;
+    this.#grants++;
     this.#token = undefined;
-    this.#unsaved = undefined;
     this.#cancelTimer();
     this.retry();
+    if (previous.grant === "refresh_token" && previous.refreshToken === this.#account.refreshToken) return;
+    this.#unsaved = undefined;
     this.#abandonFlight("The account's grant was replaced");
   }
 
@@ -198,11 +205,7 @@ export class TokenManager {
     const { email } = this.#account;
     try {
       if (this.#unsaved !== undefined) await this.#save(this.#unsaved, signal);
-      const [outcome] = await Promise.allSettled([this.#context.obtain(this.#account, signal)]);
-      await this.#keepRotated(refreshTokenOf(outcome), signal);
-      signal.throwIfAborted();
-      if (outcome.status === "rejected") throw outcome.reason;
-      const { accessToken } = outcome.value;
+      const accessToken = await this.#obtain(signal);
       this.#adopt(accessToken);
       this.#context.onRefresh?.({ email, outcome: "refreshed", durationMs: this.#context.now() - startedMs });
       return accessToken;
@@ -211,6 +214,19 @@ export class TokenManager {
       const failure = asTokenError(error);
       this.#fail(failure, startedMs);
       throw failure;
+    }
+  }
+
+  /** Asks again when the grant changed under way: all that the old one brought is a rotated refresh token. */
+  async #obtain(signal: AbortSignal): Promise<AccessToken> {
+    for (;;) {
+      const grant = this.#grants;
+      const [outcome] = await Promise.allSettled([this.#context.obtain(this.#account, signal)]);
+      await this.#keepRotated(refreshTokenOf(outcome), signal);
+      signal.throwIfAborted();
+      if (grant !== this.#grants) continue;
+      if (outcome.status === "rejected") throw outcome.reason;
+      return outcome.value.accessToken;
     }
   }
 
