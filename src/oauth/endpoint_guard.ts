@@ -142,7 +142,11 @@ class Pause {
   }
 }
 
-/** Throttling is meant for one account or app and says how long; it is no reason to leave the endpoint alone. */
+/**
+ * No answer, or a fault of the endpoint's own. Any other answer may be meant for one account or app, throttling too, and
+ * is no reason to leave the endpoint alone.
+ */
 function isEndpointFailure(error: unknown): boolean {
-  return error instanceof TokenError && error.code === "TOKEN_UNAVAILABLE" && !error.throttled;
+  if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE" || error.throttled) return false;
+  return error.status === undefined || error.status >= 500;
 }
