@@ -280,7 +280,7 @@ export class TokenManager {
     this.#failure = failure;
     this.#failures++;
     const backoffMs = Math.min(firstHoldOffMs * 2 ** (this.#failures - 1), longestHoldOffMs);
-    const holdOffMs = failure.retryAfterMs ?? backoffMs * (0.5 + random() / 2);
+    const holdOffMs = Math.max(failure.retryAfterMs ?? 0, backoffMs * (0.5 + random() / 2));
     this.#holdOffUntilMs = now() + holdOffMs;
     this.#cancelTimer();
     const { email } = this.#account;

@@ -248,6 +248,17 @@ Deno.test("TokenManager keeps to Retry-After between requests", async () => {
   assert.equal(state.timer?.delayMs, 60_000);
 });
 
+Deno.test("TokenManager pauses ever longer although Retry-After says at once", async () => {
+  const { manager, state } = setUp({ obtain: () => Promise.reject(failure("TOKEN_UNAVAILABLE", 0)) });
+  const pauses: (number | undefined)[] = [];
+  for (let count = 0; count < 4; count++) {
+    await assert.rejects(manager.get(never));
+    pauses.push(state.timer?.delayMs);
+    state.nowMs += state.timer?.delayMs ?? 0;
+  }
+  assert.deepEqual(pauses, [500, 1000, 2000, 4000]);
+});
+
 Deno.test("TokenManager serves a valid token although refreshes fail", async () => {
   let failing = false;
   const { manager, state } = setUp({
