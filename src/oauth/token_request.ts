@@ -23,6 +23,9 @@ export interface TokenRequestOptions {
 /** Lifetime taken for a token whose response has no `expires_in` (RFC 6749 §5.1 only recommends it): 5 minutes. */
 const assumedLifetimeMs = 300_000;
 
+/** No real token lives longer; the end of one that says so would not be a date. */
+const longestLifetimeMs = 30 * 86_400_000;
+
 /** Headers that say something about the answer; those about its encoding no longer hold once it has been read. */
 const keptHeaders = ["content-type", "retry-after", "www-authenticate"];
 
@@ -73,8 +76,9 @@ export async function requestTokens(
   const response = await translated(request.signal, grant);
   if (!isAccessToken(response.access_token)) throw malformedAnswerError(200);
   const lifetimeMs = response.expires_in === undefined ? assumedLifetimeMs : response.expires_in * 1000;
+  const expiresAtMs = sentAtMs + Math.min(lifetimeMs, longestLifetimeMs);
   return {
-    accessToken: { value: response.access_token, expiresAtMs: sentAtMs + lifetimeMs },
+    accessToken: { value: response.access_token, expiresAtMs },
     ...(response.refresh_token === undefined ? {} : { refreshToken: response.refresh_token }),
     ...(response.scope === undefined ? {} : { scope: response.scope }),
   };

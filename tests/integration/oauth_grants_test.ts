@@ -87,6 +87,13 @@ Deno.test("refresh token grant of a public client names only the client", async 
   assert.equal("client_secret" in test.form(), false);
 });
 
+Deno.test("refresh token grant takes a token for good for 30 days at most", async () => {
+  await using test = await setUp();
+  test.endpoint.once({ body: { access_token: "token-1", token_type: "Bearer", expires_in: 1e13 } });
+  const { accessToken } = await obtainToken(test.account, { ...request, now: () => 1000 });
+  assert.equal(accessToken.expiresAtMs, 1000 + 30 * 86_400_000);
+});
+
 Deno.test("refresh token grant without a refresh token makes no request", async () => {
   await using test = await setUp();
   const { refreshToken: _token, ...account } = test.account;
