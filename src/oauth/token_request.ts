@@ -74,7 +74,7 @@ export async function requestTokens(
 ): Promise<GrantedTokens> {
   const sentAtMs = (request.now ?? Date.now)();
   const response = await translated(request.signal, grant);
-  if (!isAccessToken(response.access_token)) throw malformedAnswerError(200);
+  if (!isAccessToken(response.access_token)) throw malformedAnswerError(200, "access_token");
   const lifetimeMs = response.expires_in === undefined ? assumedLifetimeMs : response.expires_in * 1000;
   const expiresAtMs = sentAtMs + Math.min(lifetimeMs, longestLifetimeMs);
   return {
@@ -95,11 +95,18 @@ export async function translated<T>(signal: AbortSignal, run: () => Promise<T>):
     }
     // Without a cause: theirs holds the answer's body, which may hold tokens.
     if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
-      throw malformedAnswerError(200);
+      throw malformedAnswerError(200, wrongField(error));
     }
     if (error instanceof TypeError || error instanceof DOMException) throw unreachableError(error);
     throw error;
   }
+}
+
+/** The field of an answer that the library's message complains of, unless there is no token at all. */
+function wrongField(error: oauth.OperationProcessingError | oauth.UnsupportedOperationError) {
+  if (error instanceof oauth.UnsupportedOperationError) return "token_type";
+  const field = /^"response" body "(\w+)" property /.exec(error.message)?.[1];
+  return field === "access_token" ? undefined : field;
 }
 
 /** What `translated` would make of it, with the host that only the request knows. */

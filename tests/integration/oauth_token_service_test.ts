@@ -167,6 +167,24 @@ Deno.test("TokenService follows a chain of rotations and never uses a token twic
   );
 });
 
+const answersWithFaults: [body: Record<string, unknown>, expected: RegExp][] = [
+  [{ access_token: undefined }, /answer holds no token$/],
+  [{ access_token: "token-1\x01" }, /answer has no usable access_token$/],
+  [{ token_type: undefined }, /answer has no usable token_type$/],
+  [{ token_type: "mac" }, /answer has no usable token_type$/],
+  [{ expires_in: "soon" }, /answer has no usable expires_in$/],
+  [{ refresh_token: 1 }, /answer has no usable refresh_token$/],
+  [{ scope: null }, /answer has no usable scope$/],
+];
+
+for (const [body, expected] of answersWithFaults) {
+  Deno.test(`TokenService names what an answer with ${Deno.inspect(body)} lacks`, async () => {
+    await using test = await setUp();
+    test.endpoint.always(tokenBody(1, body));
+    await assert.rejects(test.manager.get(never), { code: "TOKEN_UNAVAILABLE", message: expected });
+  });
+}
+
 const halfUsableAnswers: [why: string, body: Record<string, unknown>][] = [
   ["expires_in is null", { expires_in: null }],
   ["expires_in is negative", { expires_in: -1 }],
