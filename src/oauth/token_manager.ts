@@ -31,7 +31,10 @@ type HeldToken = AccessToken & TokenMargins;
 
 /** A mailbox that has sent nothing for so long is no longer refreshed ahead; its next message waits for one refresh. */
 const keptWarmMs = 24 * 3_600_000;
-/** An endpoint whose tokens expire at once (`expires_in` 0) is not asked without a pause. */
+/**
+ * An endpoint whose tokens expire at once (`expires_in` 0) is not asked without a pause, which grows to
+ * `longestHoldOffMs` while nobody sends.
+ */
 const leastRefreshIntervalMs = 1000;
 const firstHoldOffMs = 1000;
 const longestHoldOffMs = 300_000;
@@ -58,6 +61,8 @@ export class TokenManager {
   #unsaved: Account | undefined;
   #supersededRefreshToken: string | undefined;
   #lastUsedMs = -Infinity;
+  /** Tokens in a row, since the last use, that were to be refreshed at once. */
+  #hastyRefreshes = 0;
   #cancelTimer: () => void = () => {};
   #closed = false;
 
@@ -102,6 +107,7 @@ export class TokenManager {
       if (this.#closed) throw closedError();
       const nowMs = this.#context.now();
       this.#lastUsedMs = nowMs;
+      this.#hastyRefreshes = 0;
       const token = this.#usableToken();
       if (token !== undefined) {
         if (nowMs >= token.refreshAtMs && !this.#isHeldOff()) this.#refreshAhead();
@@ -268,10 +274,15 @@ export class TokenManager {
     this.#token = held;
     this.retry();
     this.#cancelTimer();
-    this.#cancelTimer = schedule(
-      () => this.#refreshAhead(),
-      Math.max(held.refreshAtMs - nowMs, leastRefreshIntervalMs),
-    );
+    this.#cancelTimer = schedule(() => this.#refreshAhead(), this.#refreshDelayMs(held.refreshAtMs - nowMs));
+  }
+
+  #refreshDelayMs(leftMs: number): number {
+    if (leftMs >= leastRefreshIntervalMs) {
+      this.#hastyRefreshes = 0;
+      return leftMs;
+    }
+    return Math.min(leastRefreshIntervalMs * 2 ** this.#hastyRefreshes++, longestHoldOffMs);
   }
 
   #fail(failure: TokenError, startedMs: number): void {

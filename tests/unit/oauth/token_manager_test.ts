@@ -106,6 +106,23 @@ Deno.test("TokenManager lets the token of a mailbox run out that has not sent fo
   assert.equal(state.requests, 1);
 });
 
+Deno.test("TokenManager pauses ever longer between tokens that expire at once while nobody sends", async () => {
+  const { manager, state } = setUp({
+    obtain: () => Promise.resolve({ accessToken: { value: "token", expiresAtMs: state.nowMs } }),
+  });
+  const pauses: (number | undefined)[] = [];
+  await manager.get(never);
+  for (let count = 0; count < 10; count++) {
+    pauses.push(state.timer?.delayMs);
+    state.nowMs += state.timer?.delayMs ?? 0;
+    state.timer?.run();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  assert.deepEqual(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300].map((seconds) => seconds * 1000));
+  await manager.get(never);
+  assert.equal(state.timer?.delayMs, 1000);
+});
+
 Deno.test("TokenManager drops an invalidated token, and a newer one not", async () => {
   const { manager, state } = setUp();
   const first = await manager.get(never);
