@@ -89,9 +89,10 @@ export class RefreshTokenKeeper {
   }
 
   /**
-   * Puts a rotated token on disk. A grant that was entered in accounts.json meanwhile is left alone.
+   * Puts a rotated token on disk. A grant that was entered in accounts.json meanwhile is left alone; for an account
+   * that has gone from it, the token is kept in the state folder, since the file may be half written.
    *
-   * @throws {Error} If neither file can be written.
+   * @throws {Error} If neither file can be written, or the token looks like an encrypted one and there is no key.
    */
   async rotate(email: string, rotation: Rotation): Promise<void> {
     this.#lineage.succeed(email, rotation);
@@ -110,7 +111,10 @@ export class RefreshTokenKeeper {
   #replace(document: AccountsDocument, { email, refreshToken }: Rotation & { readonly email: string }): void {
     const record = document.find(email);
     const value = record?.["refresh_token"];
-    if (record === undefined || typeof value !== "string") return;
+    if (record === undefined || typeof value !== "string") {
+      if (!this.#baseline.originals.has(email.toLowerCase())) return;
+      throw new Error("it does not have the account's refresh token now");
+    }
     if (this.newest(email, this.#open(email, value)) !== refreshToken) return;
     const form = { isSealed: isSealed(value), email };
     record["refresh_token"] = this.#inForm(refreshToken, form);
@@ -123,6 +127,8 @@ export class RefreshTokenKeeper {
   ): Promise<void> {
     const original = this.#baseline.originals.get(email.toLowerCase());
     if (original === undefined) throw cause;
+    const form = { isSealed: original.isSealed, email };
+    const rotated = { refreshToken: this.#inForm(refreshToken, form), original: original.refreshToken };
     if (!this.#saidReadOnly) {
       this.#saidReadOnly = true;
       this.#options.log.warning("Cannot write {file} ({cause}): rotated refresh tokens go to {path}", {
@@ -131,10 +137,7 @@ export class RefreshTokenKeeper {
         path: this.#rotated.path,
       });
     }
-    await this.#rotated.put(email, {
-      refreshToken: this.#inForm(refreshToken, { isSealed: original.isSealed, email }),
-      original: original.refreshToken,
-    });
+    await this.#rotated.put(email, rotated);
   }
 
   #open(email: string, value: string): string {
@@ -143,9 +146,15 @@ export class RefreshTokenKeeper {
 
   #inForm(refreshToken: string, form: { readonly isSealed: boolean; readonly email: string }): string {
     const { secretBox } = this.#options;
-    return form.isSealed && secretBox !== undefined
-      ? secretBox.seal(refreshToken, secretContext(form.email, "refresh_token"))
-      : refreshToken;
+    // In clear it would be taken for an encrypted one, and the whole file could no longer be read.
+    const looksSealed = isSealed(refreshToken);
+    if ((form.isSealed || looksSealed) && secretBox !== undefined) {
+      return secretBox.seal(refreshToken, secretContext(form.email, "refresh_token"));
+    }
+    if (looksSealed) {
+      throw new Error("Cannot keep a refresh token that looks encrypted: there is no accounts key");
+    }
+    return refreshToken;
   }
 }
 

@@ -6,6 +6,7 @@ import { requireRefreshToken } from "./authorization_code.ts";
 import { type OAuthClient, serverAccess } from "./authorization_server.ts";
 import { clientAuthentication } from "./client_authentication.ts";
 import { delay } from "./delay.ts";
+import { malformedAnswerError } from "./token_failure.ts";
 import { TokenError } from "./token_error.ts";
 import { requestTokens, type TokenRequestOptions, translated } from "./token_request.ts";
 
@@ -36,6 +37,10 @@ export interface DeviceCodeRequest extends TokenRequestOptions {
 
 /** RFC 8628 §3.2: without an interval, 5 seconds. */
 const defaultIntervalSeconds = 5;
+/** What other intervals are taken for: neither is the endpoint flooded, nor does the user wait for long. */
+const intervalLimitsSeconds = { least: 1, most: 60 };
+/** Nobody enters a code later; polls would go on until then. */
+const longestLifetimeSeconds = 3600;
 /** RFC 8628 §3.5: `slow_down` adds 5 seconds for this and all later polls. */
 const slowDownMs = 5000;
 
@@ -43,7 +48,7 @@ const slowDownMs = 5000;
  * Asks the provider for a user code.
  *
  * @throws {TypeError} If the provider has no device authorization endpoint.
- * @throws {TokenError}
+ * @throws {TokenError} Also if the answer has anything that can't be shown to the user.
  */
 export async function startDeviceCode(request: DeviceCodeRequest): Promise<PendingDeviceCode> {
   const { provider, scope = provider.scope } = request.client;
@@ -66,6 +71,8 @@ export async function startDeviceCode(request: DeviceCodeRequest): Promise<Pendi
     );
     return await oauth.processDeviceAuthorizationResponse(server, client, response);
   });
+  requireShowable(answer);
+  const { least, most } = intervalLimitsSeconds;
   return {
     deviceCode: answer.device_code,
     userCode: answer.user_code,
@@ -73,9 +80,26 @@ export async function startDeviceCode(request: DeviceCodeRequest): Promise<Pendi
     ...(answer.verification_uri_complete === undefined
       ? {}
       : { verificationUriComplete: answer.verification_uri_complete }),
-    expiresAtMs: sentAtMs + answer.expires_in * 1000,
-    intervalMs: (answer.interval ?? defaultIntervalSeconds) * 1000,
+    expiresAtMs: sentAtMs + Math.min(answer.expires_in, longestLifetimeSeconds) * 1000,
+    intervalMs: Math.min(Math.max(answer.interval ?? defaultIntervalSeconds, least), most) * 1000,
   };
+}
+
+/** The user is shown the code in a page or a terminal, and follows the links. */
+function requireShowable(answer: oauth.DeviceAuthorizationResponse): void {
+  if (hasControlCharacters(answer.user_code)) throw malformedAnswerError(200, "user_code");
+  for (const field of ["verification_uri", "verification_uri_complete"] as const) {
+    const uri = answer[field];
+    if (uri !== undefined && !isWebAddress(uri)) throw malformedAnswerError(200, field);
+  }
+}
+
+function isWebAddress(uri: string): boolean {
+  return !hasControlCharacters(uri) && /^https?:$/.test(URL.parse(uri)?.protocol ?? "");
+}
+
+function hasControlCharacters(text: string): boolean {
+  return /\p{Cc}/u.test(text);
 }
 
 /**

@@ -134,13 +134,19 @@ class Pause {
   /** Settles the pause after `error`, and tells whether another try after it still fits into the time that is left. */
   fits(error: unknown, leftMs: number): boolean {
     if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE") return false;
+    // The request would be the same again, with the refresh token that is spent.
+    if (error.refreshToken !== undefined) return false;
     this.nextMs = Math.max(this.#backoff.duration, error.retryAfterMs ?? 0);
     this.#backoff = this.#backoff.next(undefined);
     return this.nextMs < leftMs;
   }
 }
 
-/** Throttling is meant for one account or app and says how long; it is no reason to leave the endpoint alone. */
+/**
+ * No answer, or a fault of the endpoint's own. Any other answer may be meant for one account or app, throttling too, and
+ * is no reason to leave the endpoint alone.
+ */
 function isEndpointFailure(error: unknown): boolean {
-  return error instanceof TokenError && error.code === "TOKEN_UNAVAILABLE" && !error.throttled;
+  if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE" || error.throttled) return false;
+  return error.status === undefined || error.status >= 500;
 }

@@ -10,7 +10,7 @@ import { requestTokens, type TokenRequestOptions } from "./token_request.ts";
  * Trades the account's refresh token for an access token (RFC 6749 §6). The result has a refresh token only when the
  * endpoint rotated it.
  *
- * @throws {TokenError}
+ * @throws {TokenError} With the rotated refresh token, if one came.
  */
 export async function requestWithRefreshToken(
   account: Account,
@@ -25,13 +25,20 @@ export async function requestWithRefreshToken(
   const { server, client, options } = serverAccess(account);
   const authentication = await clientAuthentication(account);
   const scope = refreshScope(account);
-  return await requestTokens(request, async () => {
-    const response = await oauth.refreshTokenGrantRequest(server, client, authentication, refreshToken, {
-      ...options(request),
-      ...(scope === undefined ? {} : { additionalParameters: { scope } }),
+  let rotated: string | undefined;
+  const onRefreshToken = (token: string) => rotated = token;
+  try {
+    return await requestTokens(request, async () => {
+      const response = await oauth.refreshTokenGrantRequest(server, client, authentication, refreshToken, {
+        ...options({ ...request, onRefreshToken }),
+        ...(scope === undefined ? {} : { additionalParameters: { scope } }),
+      });
+      return await oauth.processRefreshTokenResponse(server, client, response);
     });
-    return await oauth.processRefreshTokenResponse(server, client, response);
-  });
+  } catch (error) {
+    if (!(error instanceof TokenError) || rotated === undefined) throw error;
+    throw error.withRefreshToken(rotated);
+  }
 }
 
 /**

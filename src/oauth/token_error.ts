@@ -35,6 +35,7 @@ export class TokenError extends Error {
   readonly traceId: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly throttled: boolean;
+  #refreshToken: string | undefined;
 
   /** @param cause What happened, to follow "Cannot obtain an access token: ". */
   constructor(code: TokenErrorCode, cause: string, details: TokenErrorDetails & ErrorOptions) {
@@ -51,5 +52,19 @@ export class TokenError extends Error {
     this.traceId = details.traceId;
     this.retryAfterMs = details.retryAfterMs;
     this.throttled = details.throttled ?? false;
+  }
+
+  /**
+   * The rotated refresh token that came with an answer of no other use: the one that was sent is spent. No property of
+   * the object, so that nothing that prints the error shows it.
+   */
+  get refreshToken(): string | undefined {
+    return this.#refreshToken;
+  }
+
+  /** Puts a rotated refresh token with the error. */
+  withRefreshToken(refreshToken: string): this {
+    this.#refreshToken = refreshToken;
+    return this;
   }
 }

@@ -78,8 +78,18 @@ export function tokenErrorFromAnswer(answer: EndpointAnswer, nowMs: number): Tok
   return new TokenError("TOKEN_UNAVAILABLE", what, { ...details, remedy: passingRemedy(status) });
 }
 
-/** An answer with status 200 that is no token response, such as a captive portal's page. */
-export function malformedAnswerError(status: number): TokenError {
+/**
+ * An answer with status 200 that is no token response, such as a captive portal's page.
+ *
+ * @param field What the answer lacks or has wrong, where it is known and no token.
+ */
+export function malformedAnswerError(status: number, field?: string): TokenError {
+  if (field !== undefined) {
+    return new TokenError("TOKEN_UNAVAILABLE", `the token endpoint's answer has no usable ${field}`, {
+      status,
+      remedy: "Check the provider's OAuth URLs, and report the answer to the provider",
+    });
+  }
   return new TokenError("TOKEN_UNAVAILABLE", "the token endpoint's answer holds no token", {
     status,
     remedy: "Check oauth_token_url, and that no web proxy or login page answers in the provider's place",

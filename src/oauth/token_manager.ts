@@ -31,7 +31,10 @@ type HeldToken = AccessToken & TokenMargins;
 
 /** A mailbox that has sent nothing for so long is no longer refreshed ahead; its next message waits for one refresh. */
 const keptWarmMs = 24 * 3_600_000;
-/** An endpoint whose tokens expire at once (`expires_in` 0) is not asked without a pause. */
+/**
+ * An endpoint whose tokens expire at once (`expires_in` 0) is not asked without a pause, which grows to
+ * `longestHoldOffMs` while nobody sends.
+ */
 const leastRefreshIntervalMs = 1000;
 const firstHoldOffMs = 1000;
 const longestHoldOffMs = 300_000;
@@ -45,6 +48,8 @@ const longestHoldOffMs = 300_000;
 export class TokenManager {
   readonly #context: TokenManagerContext;
   #account: Account;
+  /** Number of changes of the grant. */
+  #grants = 0;
   #token: HeldToken | undefined;
   #flight: Flight | undefined;
   /** All refreshes that have not ended, those of a grant since replaced too. */
@@ -56,6 +61,8 @@ export class TokenManager {
   #unsaved: Account | undefined;
   #supersededRefreshToken: string | undefined;
   #lastUsedMs = -Infinity;
+  /** Tokens in a row, since the last use, that were to be refreshed at once. */
+  #hastyRefreshes = 0;
   #cancelTimer: () => void = () => {};
   #closed = false;
 
@@ -100,6 +107,7 @@ export class TokenManager {
       if (this.#closed) throw closedError();
       const nowMs = this.#context.now();
       this.#lastUsedMs = nowMs;
+      this.#hastyRefreshes = 0;
       const token = this.#usableToken();
       if (token !== undefined) {
         if (nowMs >= token.refreshAtMs && !this.#isHeldOff()) this.#refreshAhead();
@@ -131,7 +139,10 @@ export class TokenManager {
     this.#holdOffUntilMs = 0;
   }
 
-  /** Takes the account's new settings. A changed grant drops token, failure and the refresh under way. */
+  /**
+   * Takes the account's new settings. A changed grant drops token, failure and the refresh under way, unless its refresh
+   * token has stayed: the refresh may have brought the next one already, so it ends and another follows.
+   */
   replaceAccount(account: Account): void {
     const previous = this.#account;
     const rotatedAway = account.refreshToken !== undefined &&
@@ -141,10 +152,12 @@ export class TokenManager {
       ? { ...account, refreshToken: previous.refreshToken }
       : account;
     if (sameGrant(previous, this.#account)) return;
+    this.#grants++;
     this.#token = undefined;
-    this.#unsaved = undefined;
     this.#cancelTimer();
     this.retry();
+    if (previous.grant === "refresh_token" && previous.refreshToken === this.#account.refreshToken) return;
+    this.#unsaved = undefined;
     this.#abandonFlight("The account's grant was replaced");
   }
 
@@ -198,17 +211,28 @@ export class TokenManager {
     const { email } = this.#account;
     try {
       if (this.#unsaved !== undefined) await this.#save(this.#unsaved, signal);
-      const granted = await this.#context.obtain(this.#account, signal);
-      await this.#keepRotated(granted.refreshToken, signal);
-      signal.throwIfAborted();
-      this.#adopt(granted.accessToken);
+      const accessToken = await this.#obtain(signal);
+      this.#adopt(accessToken);
       this.#context.onRefresh?.({ email, outcome: "refreshed", durationMs: this.#context.now() - startedMs });
-      return granted.accessToken;
+      return accessToken;
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const failure = asTokenError(error);
       this.#fail(failure, startedMs);
       throw failure;
+    }
+  }
+
+  /** Asks again when the grant changed under way: all that the old one brought is a rotated refresh token. */
+  async #obtain(signal: AbortSignal): Promise<AccessToken> {
+    for (;;) {
+      const grant = this.#grants;
+      const [outcome] = await Promise.allSettled([this.#context.obtain(this.#account, signal)]);
+      await this.#keepRotated(refreshTokenOf(outcome), signal);
+      signal.throwIfAborted();
+      if (grant !== this.#grants) continue;
+      if (outcome.status === "rejected") throw outcome.reason;
+      return outcome.value.accessToken;
     }
   }
 
@@ -250,10 +274,15 @@ export class TokenManager {
     this.#token = held;
     this.retry();
     this.#cancelTimer();
-    this.#cancelTimer = schedule(
-      () => this.#refreshAhead(),
-      Math.max(held.refreshAtMs - nowMs, leastRefreshIntervalMs),
-    );
+    this.#cancelTimer = schedule(() => this.#refreshAhead(), this.#refreshDelayMs(held.refreshAtMs - nowMs));
+  }
+
+  #refreshDelayMs(leftMs: number): number {
+    if (leftMs >= leastRefreshIntervalMs) {
+      this.#hastyRefreshes = 0;
+      return leftMs;
+    }
+    return Math.min(leastRefreshIntervalMs * 2 ** this.#hastyRefreshes++, longestHoldOffMs);
   }
 
   #fail(failure: TokenError, startedMs: number): void {
@@ -262,7 +291,7 @@ export class TokenManager {
     this.#failure = failure;
     this.#failures++;
     const backoffMs = Math.min(firstHoldOffMs * 2 ** (this.#failures - 1), longestHoldOffMs);
-    const holdOffMs = failure.retryAfterMs ?? backoffMs * (0.5 + random() / 2);
+    const holdOffMs = Math.max(failure.retryAfterMs ?? 0, backoffMs * (0.5 + random() / 2));
     this.#holdOffUntilMs = now() + holdOffMs;
     this.#cancelTimer();
     const { email } = this.#account;
@@ -275,6 +304,12 @@ export class TokenManager {
     const outcome = lasting ? "needs_authorization" : "failed";
     onRefresh?.({ email, outcome, durationMs: now() - startedMs });
   }
+}
+
+/** Failed requests may have brought one too. */
+function refreshTokenOf(outcome: PromiseSettledResult<GrantedTokens>): string | undefined {
+  if (outcome.status === "fulfilled") return outcome.value.refreshToken;
+  return outcome.reason instanceof TokenError ? outcome.reason.refreshToken : undefined;
 }
 
 function describeFailure(failure: TokenError, account: string): Record<string, unknown> {

@@ -16,10 +16,15 @@ export interface TokenRequestOptions {
   readonly fetch?: Fetch;
   /** Wall clock in milliseconds; default `Date.now`. */
   readonly now?: () => number;
+  /** Is given the refresh token of a successful answer, even if nothing else of the answer can be used. */
+  readonly onRefreshToken?: (refreshToken: string) => void;
 }
 
 /** Lifetime taken for a token whose response has no `expires_in` (RFC 6749 §5.1 only recommends it): 5 minutes. */
 const assumedLifetimeMs = 300_000;
+
+/** No real token lives longer; the end of one that says so would not be a date. */
+const longestLifetimeMs = 30 * 86_400_000;
 
 /** Headers that say something about the answer; those about its encoding no longer hold once it has been read. */
 const keptHeaders = ["content-type", "retry-after", "www-authenticate"];
@@ -40,7 +45,12 @@ export function tokenFetch(request: TokenRequestOptions): Fetch {
       throw failureOnTheWay(error, { signal: request.signal, url: input });
     });
     if (text === undefined) throw malformedAnswerError(answer.status);
-    if (!answer.ok || saysError(text)) {
+    const body = jsonObject(text);
+    const refreshToken = body?.["refresh_token"];
+    if (answer.ok && typeof refreshToken === "string" && refreshToken !== "") {
+      request.onRefreshToken?.(refreshToken);
+    }
+    if (!answer.ok || saysError(body)) {
       throw tokenErrorFromAnswer({ status: answer.status, headers: answer.headers, text }, now());
     }
     const headers = new Headers();
@@ -48,7 +58,7 @@ export function tokenFetch(request: TokenRequestOptions): Fetch {
       const value = answer.headers.get(name);
       if (value !== null) headers.set(name, value);
     }
-    return new Response(withoutIdToken(text), { status: answer.status, headers });
+    return new Response(withoutIdToken(text, body), { status: answer.status, headers });
   };
 }
 
@@ -64,10 +74,11 @@ export async function requestTokens(
 ): Promise<GrantedTokens> {
   const sentAtMs = (request.now ?? Date.now)();
   const response = await translated(request.signal, grant);
-  if (!isAccessToken(response.access_token)) throw malformedAnswerError(200);
+  if (!isAccessToken(response.access_token)) throw malformedAnswerError(200, "access_token");
   const lifetimeMs = response.expires_in === undefined ? assumedLifetimeMs : response.expires_in * 1000;
+  const expiresAtMs = sentAtMs + Math.min(lifetimeMs, longestLifetimeMs);
   return {
-    accessToken: { value: response.access_token, expiresAtMs: sentAtMs + lifetimeMs },
+    accessToken: { value: response.access_token, expiresAtMs },
     ...(response.refresh_token === undefined ? {} : { refreshToken: response.refresh_token }),
     ...(response.scope === undefined ? {} : { scope: response.scope }),
   };
@@ -84,11 +95,18 @@ export async function translated<T>(signal: AbortSignal, run: () => Promise<T>):
     }
     // Without a cause: theirs holds the answer's body, which may hold tokens.
     if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
-      throw malformedAnswerError(200);
+      throw malformedAnswerError(200, wrongField(error));
     }
     if (error instanceof TypeError || error instanceof DOMException) throw unreachableError(error);
     throw error;
   }
+}
+
+/** The field of an answer that the library's message complains of, unless there is no token at all. */
+function wrongField(error: oauth.OperationProcessingError | oauth.UnsupportedOperationError) {
+  if (error instanceof oauth.UnsupportedOperationError) return "token_type";
+  const field = /^"response" body "(\w+)" property /.exec(error.message)?.[1];
+  return field === "access_token" ? undefined : field;
 }
 
 /** What `translated` would make of it, with the host that only the request knows. */
@@ -111,14 +129,12 @@ function isAccessToken(value: string): boolean {
 }
 
 /** Some endpoints answer 200 with an error inside. */
-function saysError(text: string): boolean {
-  const body = jsonObject(text);
+function saysError(body: Record<string, unknown> | undefined): boolean {
   return body !== undefined && typeof body["error"] === "string" && body["access_token"] === undefined;
 }
 
 /** Nobody here reads the ID token, and checking it would need each provider's issuer (Entra's `common` has none). */
-function withoutIdToken(text: string): string {
-  const body = jsonObject(text);
+function withoutIdToken(text: string, body: Record<string, unknown> | undefined): string {
   if (body === undefined || body["id_token"] === undefined) return text;
   const { id_token: _unused, ...rest } = body;
   return JSON.stringify(rest);

@@ -31,10 +31,11 @@ export const secretHint =
 export const secretPatterns: RedactionPatterns = [
   // RFC 6750 §2.1; also inside a decoded XOAUTH2 response.
   { pattern: /\bBearer\s+[\w.~+/-]{8,}=*/gi, replacement: `Bearer ${redacted}` },
-  // Form bodies and JSON of token requests and responses (RFC 6749 §4, §5.1).
+  // Form bodies and JSON of token requests and responses (RFC 6749 §4, §5.1). Not the text of a finding,
+  // such as "refresh_token: can't be decrypted".
   {
     pattern:
-      /\b((?:access|refresh|id)_token|client_secret|client_assertion|assertion|code_verifier|password)(\\*"?\s*[=:]\s*\\*"?)[^\s"&,}\\]+/gi,
+      /\b((?:access|refresh|id)_token|client_secret|client_assertion|assertion|code_verifier|password)(\\*"?\s*[=:]\s*\\*"?)(?!(?<=\w: )(?:can't|cannot|must|is|are|has|does|belongs|needs) )[^\s"&,}\\]+/gi,
     replacement: `$1$2${redacted}`,
   },
   // JWTs (RFC 7519 §3): a JOSE header in base64url begins so.

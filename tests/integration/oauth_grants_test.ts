@@ -87,6 +87,13 @@ Deno.test("refresh token grant of a public client names only the client", async 
   assert.equal("client_secret" in test.form(), false);
 });
 
+Deno.test("refresh token grant takes a token for good for 30 days at most", async () => {
+  await using test = await setUp();
+  test.endpoint.once({ body: { access_token: "token-1", token_type: "Bearer", expires_in: 1e13 } });
+  const { accessToken } = await obtainToken(test.account, { ...request, now: () => 1000 });
+  assert.equal(accessToken.expiresAtMs, 1000 + 30 * 86_400_000);
+});
+
 Deno.test("refresh token grant without a refresh token makes no request", async () => {
   await using test = await setUp();
   const { refreshToken: _token, ...account } = test.account;
@@ -217,15 +224,14 @@ Deno.test("authorization code grant says so when no refresh token comes", async 
   );
 });
 
-const deviceAnswer: TokenAnswer = {
-  body: {
-    device_code: "device-1",
-    user_code: "ABCD-EFGH",
-    verification_uri: "https://login.example.com/device",
-    expires_in: 900,
-    interval: 0.001,
-  },
+const deviceBody = {
+  device_code: "device-1",
+  user_code: "ABCD-EFGH",
+  verification_uri: "https://login.example.com/device",
+  expires_in: 900,
+  interval: 2,
 };
+const deviceAnswer: TokenAnswer = { body: deviceBody };
 
 Deno.test("device code grant waits while the user signs in, and slows down when told", async () => {
   await using test = await setUp();
@@ -238,12 +244,12 @@ Deno.test("device code grant waits while the user signs in, and slows down when 
   test.endpoint.once({ status: 400, body: { error: "authorization_pending" } });
   assert.deepEqual(await pollDeviceCode(pending, { ...request, client }), {
     state: "pending",
-    intervalMs: 1,
+    intervalMs: 2000,
   });
   test.endpoint.once({ status: 400, body: { error: "slow_down" } });
   assert.deepEqual(await pollDeviceCode(pending, { ...request, client }), {
     state: "pending",
-    intervalMs: 5001,
+    intervalMs: 7000,
   });
   test.endpoint.once({
     body: { access_token: "token-1", token_type: "Bearer", expires_in: 60, refresh_token: "refresh-1" },
@@ -258,7 +264,7 @@ Deno.test("device code grant runs to its end by itself", async () => {
   await using test = await setUp();
   test.endpoint.once(deviceAnswer);
   const client = test.account;
-  const pending = await startDeviceCode({ ...request, client });
+  const pending = { ...await startDeviceCode({ ...request, client }), intervalMs: 1 };
   for (let count = 0; count < 3; count++) {
     test.endpoint.once({ status: 400, body: { error: "authorization_pending" } });
   }
@@ -273,11 +279,46 @@ for (const error of ["authorization_declined", "access_denied", "expired_token",
     await using test = await setUp();
     test.endpoint.once(deviceAnswer);
     const client = test.account;
-    const pending = await startDeviceCode({ ...request, client });
+    const pending = { ...await startDeviceCode({ ...request, client }), intervalMs: 1 };
     test.endpoint.once({ status: 400, body: { error } });
     await assert.rejects(waitForDeviceCode(pending, { ...request, client }), {
       code: "NEEDS_AUTHORIZATION",
       error,
+    });
+  });
+}
+
+for (const [interval, intervalMs] of [[0.001, 1000], [1e9, 60_000], [undefined, 5000]]) {
+  Deno.test(`device code grant polls every ${intervalMs} ms for an interval of ${interval}`, async () => {
+    await using test = await setUp();
+    test.endpoint.once({ body: { ...deviceBody, interval } });
+    assert.equal((await startDeviceCode({ ...request, client: test.account })).intervalMs, intervalMs);
+  });
+}
+
+Deno.test("device code grant polls for an hour at most", async () => {
+  await using test = await setUp();
+  test.endpoint.once({ body: { ...deviceBody, expires_in: 1e13 } });
+  const pending = await startDeviceCode({ ...request, client: test.account, now: () => 0 });
+  assert.equal(pending.expiresAtMs, 3_600_000);
+});
+
+const unshowable: [field: string, value: string][] = [
+  ["user_code", "AB\x1b[31m"],
+  ["user_code", "AB\r\nCD"],
+  ["verification_uri", "javascript:alert(1)"],
+  ["verification_uri", "https://login.example.com/\x1b[2J"],
+  ["verification_uri", "login"],
+  ["verification_uri_complete", "data:text/html,x"],
+];
+
+for (const [field, value] of unshowable) {
+  Deno.test(`device code grant shows nobody the ${field} ${Deno.inspect(value)}`, async () => {
+    await using test = await setUp();
+    test.endpoint.once({ body: { ...deviceBody, [field]: value } });
+    await assert.rejects(startDeviceCode({ ...request, client: test.account }), {
+      code: "TOKEN_UNAVAILABLE",
+      message: `Cannot obtain an access token: the token endpoint's answer has no usable ${field}`,
     });
   });
 }

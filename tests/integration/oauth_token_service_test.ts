@@ -167,6 +167,52 @@ Deno.test("TokenService follows a chain of rotations and never uses a token twic
   );
 });
 
+const answersWithFaults: [body: Record<string, unknown>, expected: RegExp][] = [
+  [{ access_token: undefined }, /answer holds no token$/],
+  [{ access_token: "token-1\x01" }, /answer has no usable access_token$/],
+  [{ token_type: undefined }, /answer has no usable token_type$/],
+  [{ token_type: "mac" }, /answer has no usable token_type$/],
+  [{ expires_in: "soon" }, /answer has no usable expires_in$/],
+  [{ refresh_token: 1 }, /answer has no usable refresh_token$/],
+  [{ scope: null }, /answer has no usable scope$/],
+];
+
+for (const [body, expected] of answersWithFaults) {
+  Deno.test(`TokenService names what an answer with ${Deno.inspect(body)} lacks`, async () => {
+    await using test = await setUp();
+    test.endpoint.always(tokenBody(1, body));
+    await assert.rejects(test.manager.get(never), { code: "TOKEN_UNAVAILABLE", message: expected });
+  });
+}
+
+const halfUsableAnswers: [why: string, body: Record<string, unknown>][] = [
+  ["expires_in is null", { expires_in: null }],
+  ["expires_in is negative", { expires_in: -1 }],
+  ["token_type is missing", { token_type: undefined }],
+  ["scope is null", { scope: null }],
+  ["access_token has a control character", { access_token: "token-1\x01" }],
+  ["access_token is missing", { access_token: undefined }],
+  ["access_token is missing and an error there", { access_token: undefined, error: "server_error" }],
+];
+
+for (const [why, body] of halfUsableAnswers) {
+  Deno.test(`TokenService keeps the rotated refresh token of an answer whose ${why}`, async () => {
+    await using test = await setUp();
+    test.endpoint.once(tokenBody(1, { refresh_token: "refresh-1", ...body }));
+    await assert.rejects(test.manager.get(never), { code: "TOKEN_UNAVAILABLE" });
+    assert.deepEqual(test.persisted.map(([{ refreshToken }, next]) => [refreshToken, next]), [
+      ["refresh-0", "refresh-1"],
+    ]);
+    test.clock.nowMs += 60_000;
+    assert.equal((await test.manager.get(never)).value, "token-2");
+    assert.deepEqual(
+      test.endpoint.requests.map(({ form }) => form.get("refresh_token")),
+      ["refresh-0", "refresh-1"],
+    );
+    assert.doesNotMatch(test.logged(), /refresh-1/);
+  });
+}
+
 Deno.test("TokenService takes a response with an ID token of any issuer", async () => {
   await using test = await setUp();
   test.endpoint.once(tokenBody(1, { id_token: "not.a.jwt" }));

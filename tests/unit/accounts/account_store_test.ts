@@ -195,6 +195,32 @@ Deno.test("AccountStore keeps a rotated token although accounts.json is being ed
   assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 1");
 });
 
+const halfWritten: [why: string, write: (file: string) => Promise<void>][] = [
+  ["is empty", (file) => Deno.writeTextFile(file, "")],
+  ["is missing", (file) => Deno.remove(file)],
+  ["has no accounts", (file) => Deno.writeTextFile(file, "[]")],
+  [
+    "has the account without its token",
+    (file) =>
+      Deno.writeTextFile(file, JSON.stringify([{ ...record("a@example.com"), refresh_token: undefined }])),
+  ],
+];
+
+for (const [why, write] of halfWritten) {
+  Deno.test(`AccountStore keeps a rotated token although accounts.json ${why} at that moment`, async () => {
+    await using folder = await accountsFolder([record("a@example.com")]);
+    const store = await folder.open();
+    await write(folder.file);
+    await store.rotateRefreshToken("a@example.com", "token 1");
+    assert.equal(store.get("a@example.com")?.refreshToken, "token 1");
+    await folder.write([record("a@example.com")]);
+    assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 1");
+    await store.reload();
+    await store.rotateRefreshToken("a@example.com", "token 2");
+    assert.equal((await folder.read())[0].refresh_token, "token 2");
+  });
+}
+
 Deno.test("AccountStore encrypts and decrypts secrets and keeps their form at every rewrite", async () => {
   await using folder = await accountsFolder([record("a@example.com", { client_secret: "s" })]);
   const store = await folder.open({ secretBox });
@@ -221,6 +247,28 @@ Deno.test("AccountStore encrypts a rotated token in the state folder when the or
     /token 1/,
   );
   assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "token 1");
+});
+
+Deno.test("AccountStore encrypts a rotated token that looks like an encrypted one", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open({ secretBox });
+  await store.rotateRefreshToken("a@example.com", "enc:v1:AAAA");
+  assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "enc:v1:AAAA");
+  await Deno.chmod(folder.file, 0o400);
+  await store.rotateRefreshToken("b@example.com", "enc:v1:BBBB");
+  assert.equal((await folder.open({ secretBox })).get("b@example.com")?.refreshToken, "enc:v1:BBBB");
+});
+
+Deno.test("AccountStore does not write a rotated token that looks encrypted without a key", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open();
+  await assert.rejects(store.rotateRefreshToken("a@example.com", "enc:v1:AAAA"), /no accounts key/);
+  assert.deepEqual(folder.messages(), []);
+  await store.rotateRefreshToken("b@example.com", "token 1");
+  assert.deepEqual((await folder.open()).list().map(({ refreshToken }) => refreshToken), [
+    "a@example.com token 0",
+    "token 1",
+  ]);
 });
 
 Deno.test("AccountStore says that the key for encrypted secrets is missing", async () => {

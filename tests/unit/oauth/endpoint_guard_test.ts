@@ -20,7 +20,10 @@ function request(options: { timeoutMs?: number; signal?: AbortSignal } = {}) {
   };
 }
 
-function failing(code: TokenError["code"], details: { retryAfterMs?: number; throttled?: boolean } = {}) {
+function failing(
+  code: TokenError["code"],
+  details: { retryAfterMs?: number; throttled?: boolean; status?: number } = {},
+) {
   let calls = 0;
   const run = (): Promise<never> => {
     calls++;
@@ -70,6 +73,14 @@ Deno.test("EndpointGuard leaves its circuit closed for throttling and lost grant
   const throttled = failing("TOKEN_UNAVAILABLE", { retryAfterMs: 60_000, throttled: true });
   const lost = failing("NEEDS_AUTHORIZATION");
   for (const { run } of [throttled, lost]) await assert.rejects(subject.run(run, request()), /it fails/);
+  assert.equal(await subject.run(() => Promise.resolve("token"), request()), "token");
+});
+
+Deno.test("EndpointGuard leaves its circuit closed for answers that may be meant for one account", async () => {
+  const subject = guard({ failureThreshold: 1 });
+  for (const status of [200, 400, 401, 404]) {
+    await assert.rejects(subject.run(failing("TOKEN_UNAVAILABLE", { status }).run, request()), /it fails/);
+  }
   assert.equal(await subject.run(() => Promise.resolve("token"), request()), "token");
 });
 

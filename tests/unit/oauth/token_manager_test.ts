@@ -106,6 +106,23 @@ Deno.test("TokenManager lets the token of a mailbox run out that has not sent fo
   assert.equal(state.requests, 1);
 });
 
+Deno.test("TokenManager pauses ever longer between tokens that expire at once while nobody sends", async () => {
+  const { manager, state } = setUp({
+    obtain: () => Promise.resolve({ accessToken: { value: "token", expiresAtMs: state.nowMs } }),
+  });
+  const pauses: (number | undefined)[] = [];
+  await manager.get(never);
+  for (let count = 0; count < 10; count++) {
+    pauses.push(state.timer?.delayMs);
+    state.nowMs += state.timer?.delayMs ?? 0;
+    state.timer?.run();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  assert.deepEqual(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300].map((seconds) => seconds * 1000));
+  await manager.get(never);
+  assert.equal(state.timer?.delayMs, 1000);
+});
+
 Deno.test("TokenManager drops an invalidated token, and a newer one not", async () => {
   const { manager, state } = setUp();
   const first = await manager.get(never);
@@ -160,6 +177,67 @@ Deno.test("TokenManager takes waiting callers along to a replaced grant", async 
   assert.equal((await waiting).value, "token-2");
 });
 
+const changedSettings: [what: string, settings: Partial<Account>][] = [
+  ["the scope", { scope: "other" }],
+  ["the client secret", { clientSecret: "other" }],
+  ["the e-mail's case", { email: "Sender@Example.com" }],
+  ["the provider's scope", { provider: testProvider({ scope: "other" }) }],
+];
+
+for (const [what, settings] of changedSettings) {
+  Deno.test(`TokenManager keeps a rotated token that comes after ${what} changed, and asks with that`, async () => {
+    const answer = Promise.withResolvers<GrantedTokens>();
+    const asked: Account[] = [];
+    const { manager, state } = setUp({
+      obtain: (account) => {
+        asked.push(account);
+        return asked.length === 1 ? answer.promise : Promise.resolve(granted(2, 0));
+      },
+    });
+    const waiting = manager.get(never);
+    manager.replaceAccount(testAccount(settings));
+    const late = manager.get(never);
+    assert.equal(asked.length, 1, "the refresh token is in use");
+    answer.resolve(granted(1, 0, "refresh-1"));
+    assert.equal((await waiting).value, "token-2");
+    assert.equal((await late).value, "token-2");
+    assert.deepEqual(state.persisted, ["refresh-1"]);
+    assert.deepEqual(asked[1], testAccount({ ...settings, refreshToken: "refresh-1" }));
+    assert.equal(asked.length, 2);
+  });
+}
+
+Deno.test("TokenManager holds no failure of the old settings against the new ones", async () => {
+  const answer = Promise.withResolvers<GrantedTokens>();
+  const { manager, state, messages } = setUp({
+    obtain: (account) => account.scope === "new" ? Promise.resolve(granted(2, 0)) : answer.promise,
+  });
+  const waiting = manager.get(never);
+  manager.replaceAccount(testAccount({ scope: "new" }));
+  answer.reject(failure("NEEDS_AUTHORIZATION"));
+  assert.equal((await waiting).value, "token-2");
+  assert.deepEqual(state.outcomes, ["refreshed"]);
+  assert.equal(messages().some((message) => message.includes("needs authorization")), false);
+});
+
+Deno.test("TokenManager still writes a rotated token whose write failed after settings changed", async () => {
+  let diskFull = true;
+  const asked: (string | undefined)[] = [];
+  const { manager, state } = setUp({
+    obtain: ({ refreshToken }) => {
+      asked.push(refreshToken);
+      return Promise.resolve(granted(asked.length, 0, asked.length === 1 ? "refresh-1" : undefined));
+    },
+    persist: () => diskFull ? Promise.reject(new Error("ENOSPC")) : Promise.resolve(),
+  });
+  await assert.rejects(manager.get(never), /could not be written/);
+  diskFull = false;
+  manager.replaceAccount(testAccount({ scope: "new" }));
+  assert.equal((await manager.get(never)).value, "token-2");
+  assert.deepEqual(state.persisted, ["refresh-1"]);
+  assert.deepEqual(asked, ["refresh-0", "refresh-1"]);
+});
+
 Deno.test("TokenManager holds off after a passing failure, then recovers", async () => {
   let failing = true;
   const { manager, state } = setUp({
@@ -185,6 +263,17 @@ Deno.test("TokenManager keeps to Retry-After between requests", async () => {
   await assert.rejects(manager.get(never));
   assert.equal(state.requests, 1);
   assert.equal(state.timer?.delayMs, 60_000);
+});
+
+Deno.test("TokenManager pauses ever longer although Retry-After says at once", async () => {
+  const { manager, state } = setUp({ obtain: () => Promise.reject(failure("TOKEN_UNAVAILABLE", 0)) });
+  const pauses: (number | undefined)[] = [];
+  for (let count = 0; count < 4; count++) {
+    await assert.rejects(manager.get(never));
+    pauses.push(state.timer?.delayMs);
+    state.nowMs += state.timer?.delayMs ?? 0;
+  }
+  assert.deepEqual(pauses, [500, 1000, 2000, 4000]);
 });
 
 Deno.test("TokenManager serves a valid token although refreshes fail", async () => {

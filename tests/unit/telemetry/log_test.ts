@@ -99,6 +99,9 @@ const secrets: readonly [kind: string, text: string, secret: string][] = [
   ["a bearer token", "user=a\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhdHRh", "vF9dft4qmTc2Nvb3RlckBhdHRh"],
   ["a form body", "grant_type=refresh_token&refresh_token=0.ARoA6-secret&client_secret=s3cr3t", "s3cr3t"],
   ["a JSON body", '{"access_token":"opaque-value-1","expires_in":3600}', "opaque-value-1"],
+  ["a token in a text", "refresh_token: 0.ARoAopaque is old", "0.ARoAopaque"],
+  ["a password that is a word", "password: swordfish is wrong", "swordfish"],
+  ["a JSON body with a word", '{"client_secret": "is secret"}', "is secret"],
   ["a JWT", "token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln was refused", "eyJzdWIiOiJhIn0"],
   ["a Google access token", "ya29.a0AfH6SMBx-abcdefgh", "a0AfH6SMBx"],
   ["a Google refresh token", "1//0gabcdefghijklmnopqrstuvwxyz", "0gabcdefghijklmnop"],
@@ -128,6 +131,18 @@ for (const [kind, text, secret] of secrets) {
     }
   });
 }
+
+Deno.test("openLog leaves the text of findings about secrets as it is", async () => {
+  const findings = [
+    "accounts[0].refresh_token: can't be decrypted",
+    "accounts[0].password: must be a string",
+  ];
+  await using captured = await openCaptured({ format: "text" });
+  for (const finding of findings) captured.log.logger.info("Seen {finding}", { finding });
+  await captured.log[Symbol.asyncDispose]();
+  for (const [index, line] of captured.lines().entries()) assert.ok(line.includes(findings[index]!), line);
+  assert.equal(captured.lines().length, findings.length);
+});
 
 Deno.test("openLog hides properties whose name says that they are secret", async () => {
   await using captured = await openCaptured();
