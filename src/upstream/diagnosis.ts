@@ -125,6 +125,15 @@ export function isThrottle(reply: Reply): boolean {
     (reply.code === 450 && enhanced === "4.2.1");
 }
 
+/**
+ * Whether the refusal of one recipient says something of the account, too: the service or the sign-in is throttled (421, 432,
+ * 454), or Exchange names the submitter's quota. Anything else may be the recipient's alone, as greylisting (450 4.7.1) is.
+ */
+export function concernsAccount(reply: Reply): boolean {
+  return reply.code === 421 || reply.code === 432 || reply.code === 454 ||
+    reply.isPermanent && SUBMISSION_QUOTA_EXCEPTION.test(ownWords(reply));
+}
+
 /** Codes stand in front of the text; elsewhere such figures may be part of an IP address or a longer code. */
 function hasCode(reply: Reply, ...codes: readonly string[]): boolean {
   return codes.includes(reply.enhancedCode ?? "");
