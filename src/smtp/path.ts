@@ -40,6 +40,7 @@ export function parsePathArgument(argument: string, keyword: "FROM" | "TO"): Pat
   const tail = rest.slice(end);
   if (tail !== "" && !tail.startsWith(" ")) return { fault: "Expected a space after the path" };
   const address = path.startsWith("@") ? path.slice(path.indexOf(":") + 1) : path;
+  if (path !== "" && address === "") return { fault: "The source route has no mailbox" };
   const fault = addressFault(address, keyword);
   if (fault !== undefined) return { fault };
   return parseParameters(address, skipBlanks(tail));

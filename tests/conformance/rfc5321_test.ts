@@ -172,6 +172,8 @@ dialogue(
   S: 501 5.1.7 *
   C: MAIL FROM:<@example.com>
   S: 501 5.1.7 *
+  C: MAIL FROM:<@example.com:>
+  S: 501 5.1.7 *
   C: MAIL FROM:<${ACCOUNT}
   S: 501 5.1.7 *
   C: MAIL FROM:<a b@example.com>

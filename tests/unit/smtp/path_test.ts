@@ -34,6 +34,13 @@ Deno.test("parsePathArgument reads parameters with and without a value, keywords
   assert.deepEqual([...parsed.parameters], [["SIZE", "10"], ["SMTPUTF8", undefined], ["X-Y", "z;,:"]]);
 });
 
+Deno.test("parsePathArgument refuses a source route without a mailbox, which is no null reverse-path", () => {
+  for (const path of ["<@host.example:>", "@host.example:", "<@one.example,@two.example:>"]) {
+    assert.match((parsePathArgument(`FROM:${path}`, "FROM") as { fault: string }).fault, /no mailbox/);
+    assert.ok("fault" in parsePathArgument(`TO:${path}`, "TO"));
+  }
+});
+
 const FAULTS: readonly (readonly [argument: string, fault: RegExp, why: string])[] = [
   ["", /Expected TO:/, "nothing"],
   ["FROM:<a@b>", /Expected TO:/, "the other keyword"],
