@@ -43,7 +43,7 @@ const MAIL_SYNTAX: Readonly<Record<string, (value: string | undefined) => boolea
 
 const RCPT_SYNTAX: Readonly<Record<string, (value: string | undefined) => boolean>> = {
   NOTIFY: (value) => value !== undefined && NOTIFY.test(value),
-  // An internationalized ORCPT may be in UTF-8 (RFC 6533 §3).
+  // An internationalized ORCPT may be in UTF-8 where MAIL carried SMTPUTF8 (RFC 6533 §3).
   ORCPT: (value) => value !== undefined && value.length <= 500 && /^[A-Za-z0-9-]+;\S+$/.test(value),
 };
 
@@ -77,6 +77,9 @@ export function parseRcptArgument(
   const fault = syntaxFault(parameters, RCPT_SYNTAX);
   if (fault) return fault;
   if (isInternationalized(address) && !smtputf8) return { code: 553, fault: "The address needs SMTPUTF8" };
+  if (isInternationalized(parameters.get("ORCPT") ?? "") && !smtputf8) {
+    return { code: 553, fault: "ORCPT in UTF-8 needs SMTPUTF8" };
+  }
   return { forwardPath: address, dsn: words(parameters, ["NOTIFY", "ORCPT"]) };
 }
 

@@ -33,22 +33,28 @@ export function parsePathArgument(argument: string, keyword: "FROM" | "TO"): Pat
   if (argument.slice(0, prefix.length).toUpperCase() !== prefix) {
     return { fault: `Expected ${prefix}<address>` };
   }
-  const rest = argument.slice(prefix.length).trimStart();
+  const rest = skipBlanks(argument.slice(prefix.length));
   const end = rest.startsWith("<") ? closingBracket(rest) : bareEnd(rest);
   if (end < 0) return { fault: "Unbalanced angle brackets" };
   const path = rest.startsWith("<") ? rest.slice(1, end - 1) : rest.slice(0, end);
   const tail = rest.slice(end);
   if (tail !== "" && !tail.startsWith(" ")) return { fault: "Expected a space after the path" };
   const address = path.startsWith("@") ? path.slice(path.indexOf(":") + 1) : path;
+  if (path !== "" && address === "") return { fault: "The source route has no mailbox" };
   const fault = addressFault(address, keyword);
   if (fault !== undefined) return { fault };
-  return parseParameters(address, tail.trim());
+  return parseParameters(address, skipBlanks(tail));
 }
 
 /** Whether an address needs SMTPUTF8 (RFC 6531 §3.3). */
 export function isInternationalized(address: string): boolean {
   // deno-lint-ignore no-control-regex -- the ASCII range is what it is about
   return /[^\x00-\x7f]/.test(address);
+}
+
+/** Blanks of ASCII only: no others part the words of a command. */
+function skipBlanks(text: string): string {
+  return text.replace(/^[ \t]+/, "");
 }
 
 /** The index behind the `>` that ends the path; a quoted local part may hold one of its own. */
@@ -100,14 +106,13 @@ function octetLength(text: string): number {
 
 function parseParameters(address: string, tail: string): PathArgument | PathFault {
   const parameters = new Map<string, string | undefined>();
-  if (tail !== "") {
-    for (const word of tail.split(/ +/)) {
-      const match = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=]+))?$/.exec(word);
-      if (!match) return { fault: "Malformed parameter" };
-      const keyword = match[1]!.toUpperCase();
-      if (parameters.has(keyword)) return { fault: `Parameter ${keyword} stands twice` };
-      parameters.set(keyword, match[2]);
-    }
+  for (const word of tail.split(" ")) {
+    if (word === "") continue;
+    const match = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=]+))?$/.exec(word);
+    if (!match) return { fault: "Malformed parameter" };
+    const keyword = match[1]!.toUpperCase();
+    if (parameters.has(keyword)) return { fault: `Parameter ${keyword} stands twice` };
+    parameters.set(keyword, match[2]);
   }
   return { address, parameters };
 }

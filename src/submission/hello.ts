@@ -3,7 +3,11 @@
 import type { ListenerSettings } from "../config/settings.ts";
 import type { RelayOffer } from "../relay/relay.ts";
 import { Reply } from "../smtp/reply.ts";
+import { REPLIES } from "./replies.ts";
 import type { Hello } from "./session_state.ts";
+
+/** RFC 5321 §4.5.3.1.2. A longer name would not fit into a trace field's line either. */
+const MAX_NAME_OCTETS = 255;
 
 export interface HelloOptions {
   readonly hostname: string;
@@ -16,6 +20,12 @@ export interface HelloOptions {
 /** Whether AUTH may be used on a connection: inside TLS, or where the listener asks for none. */
 export function permitsAuth(listener: ListenerSettings, isSecure: boolean): boolean {
   return listener.account === undefined && (isSecure || !listener.requireTlsForAuth);
+}
+
+/** Why a name can't be taken, if so. */
+export function nameRefusal(name: string): Reply | undefined {
+  if (name === "") return REPLIES.helloNeedsName;
+  return new TextEncoder().encode(name).length > MAX_NAME_OCTETS ? REPLIES.helloNameTooLong : undefined;
 }
 
 /** Makes the reply. */

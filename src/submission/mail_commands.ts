@@ -182,15 +182,16 @@ export class MailCommands {
     this.#session.channel.push(step);
   }
 
-  #traceField({ hello }: TransactionState): Uint8Array {
+  #traceField({ hello, smtputf8 }: TransactionState): Uint8Array {
     const { id, channel, context } = this.#session;
     const { remoteAddress, isSecure } = channel.stream;
     return traceField({
-      hello: hello.name,
+      hello,
       clientAddress: remoteAddress,
       hostname: context.settings.hostname,
       isSecure,
       isSignedIn: context.listener.account === undefined,
+      smtputf8,
       id: `${id}.${++this.#messages}`,
       date: new Date(context.now()),
     });

@@ -19,6 +19,7 @@ export const REPLIES = {
   noParameters: Reply.of(501, "5.5.4", "Command takes no parameters"),
   helloFirst: Reply.of(503, "5.5.1", "Send EHLO first"),
   helloNeedsName: Reply.of(501, "5.5.4", "EHLO and HELO need a domain or address literal"),
+  helloNameTooLong: Reply.of(501, "5.5.4", "The name is longer than 255 octets"),
   alreadySignedIn: Reply.of(503, "5.5.1", "Already signed in"),
   authInTransaction: Reply.of(503, "5.5.1", "AUTH is not permitted during a mail transaction"),
   noAuthHere: Reply.of(503, "5.5.1", "This listener needs no AUTH"),

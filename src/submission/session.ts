@@ -11,7 +11,7 @@ import { type ByteStream, StreamBrokenError, StreamClosedError } from "../transp
 import type { Deadlines } from "../transport/deadlines.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { ClientChannel } from "./client_channel.ts";
-import { helloReply, permitsAuth } from "./hello.ts";
+import { helloReply, nameRefusal, permitsAuth } from "./hello.ts";
 import { MailCommands } from "./mail_commands.ts";
 import { REPLIES } from "./replies.ts";
 import type { SessionState } from "./session_state.ts";
@@ -226,7 +226,8 @@ export class Session {
   }
 
   async #hello(verb: "EHLO" | "HELO", name: string): Promise<void> {
-    if (name === "") return this.refuse(REPLIES.helloNeedsName);
+    const refusal = nameRefusal(name);
+    if (refusal) return this.refuse(refusal);
     await this.flush();
     this.#abandonTransaction();
     const { listener, settings, relay } = this.context;

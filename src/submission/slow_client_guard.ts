@@ -12,6 +12,8 @@ const CHECK_INTERVAL_MS = 1_000;
 const MAX_SILENCE_MS = 30_000;
 const WINDOW_MS = 60_000;
 const MIN_OCTETS_A_WINDOW = 60 * 1024;
+/** A client that awaits each reply sends no more than a line in a round trip: a command a second is no slow pace. */
+const OCTETS_FOR_A_COMMAND = 1024;
 
 /** Watches one transaction, from MAIL to its end. */
 export class SlowClientGuard implements Disposable {
@@ -21,9 +23,11 @@ export class SlowClientGuard implements Disposable {
   #checkedAtMs: number;
   /** Since the last sign of life, as far as the session waited for one. */
   #silentMs = 0;
-  /** Waited for mail data, in this window. */
+  /** Waited for the client, in this window. */
   #waitedMs = 0;
   #octets = 0;
+  /** As the last whole window has shown. */
+  #crawls = false;
   #isInData = false;
 
   constructor(transaction: Transaction, session: Session) {
@@ -34,15 +38,16 @@ export class SlowClientGuard implements Disposable {
     this.#deadline.set(CHECK_INTERVAL_MS);
   }
 
-  /** The client may send mail data now, and is measured by its rate. */
+  /** The client may send mail data now, and is measured anew, by its octets alone. */
   startData(): void {
     this.#isInData = true;
-    this.#octets = 0;
-    this.#silentMs = 0;
+    this.#crawls = false;
+    this.#waitedMs = this.#octets = this.#silentMs = 0;
   }
 
+  /** Octets of mail data, or of one command before. */
   noteOctets(octets: number): void {
-    this.#octets += octets;
+    this.#octets += this.#isInData ? octets : Math.max(octets, OCTETS_FOR_A_COMMAND);
     this.#silentMs = 0;
   }
 
@@ -53,9 +58,11 @@ export class SlowClientGuard implements Disposable {
   #check(): void {
     if (this.#transaction.isOver) return this[Symbol.dispose]();
     this.#measure();
-    const crawls = this.#waitedMs >= WINDOW_MS && this.#octets < MIN_OCTETS_A_WINDOW;
-    if (this.#waitedMs >= WINDOW_MS) this.#waitedMs = this.#octets = 0;
-    if ((crawls || this.#silentMs >= MAX_SILENCE_MS) && this.#transaction.isBlocking) {
+    if (this.#waitedMs >= WINDOW_MS) {
+      this.#crawls = this.#octets < MIN_OCTETS_A_WINDOW;
+      this.#waitedMs = this.#octets = 0;
+    }
+    if ((this.#crawls || this.#silentMs >= MAX_SILENCE_MS) && this.#transaction.isBlocking) {
       this.#session.end(REPLIES.tooSlow);
       return this[Symbol.dispose]();
     }
@@ -69,6 +76,6 @@ export class SlowClientGuard implements Disposable {
     this.#checkedAtMs = now;
     if (!this.#session.channel.reader.isReading) return;
     this.#silentMs += elapsedMs;
-    if (this.#isInData) this.#waitedMs += elapsedMs;
+    this.#waitedMs += elapsedMs;
   }
 }

@@ -24,54 +24,67 @@ export interface Diagnosis {
 }
 
 interface Rule extends Diagnosis {
-  readonly matches: (reply: Reply, text: string) => boolean;
+  /** @param words The provider's own, see `ownWords`. */
+  readonly matches: (reply: Reply, words: string) => boolean;
 }
+
+/** Exchange's name for an exhausted quota of the submitter. */
+const SUBMISSION_QUOTA_EXCEPTION = /\bSubmissionQuotaExceeded(?:Exception)?\b/i;
 
 const RULES: readonly Rule[] = [
   {
     cause: "smtp-auth-disabled",
-    matches: (_, text) => /SmtpClientAuthentication is disabled|5\.7\.139/i.test(text),
+    matches: (reply, words) =>
+      hasCode(reply, "5.7.139") ||
+      reply.isPermanent && /\bSmtpClientAuthentication is disabled\b/i.test(words),
     remedy:
       "SMTP AUTH is switched off for the tenant or mailbox: Set-CASMailbox <mailbox> -SmtpClientAuthenticationDisabled $false; security defaults and Conditional Access can block it too",
   },
   {
     cause: "token-expires-soon",
-    matches: (_, text) => /5\.5\.127|token will expire soon/i.test(text),
+    matches: (reply, words) =>
+      hasCode(reply, "5.5.127") || reply.isPermanent && /\btoken will expire soon\b/i.test(words),
     remedy:
       "The provider wants a token with at least 10 minutes of life left; it is refreshed with the next message",
   },
   {
     cause: "send-as-refused",
-    matches: (_, text) => /5\.7\.60|5\.2\.252|SendAsDenied/i.test(text),
+    matches: (reply, words) =>
+      hasCode(reply, "5.7.60", "5.2.252") ||
+      reply.isPermanent && /\bSendAsDenied(?:Exception)?\b/i.test(words),
     remedy:
       "The mailbox may not send as this From address: grant it SendAs for the address, or change the sender",
   },
   {
     cause: "mailbox-full",
-    matches: (_, text) =>
-      /5\.2\.251|554 5\.2\.2\b|STOREDRV.*(?<!Submission)QuotaExceeded|mailbox full/i.test(text),
+    matches: (reply, words) =>
+      hasCode(reply, "5.2.251") || reply.code === 554 && hasCode(reply, "5.2.2") ||
+      reply.isPermanent &&
+        /\bSTOREDRV\b.*(?<!Submission)QuotaExceeded(?:Exception)?\b|\bmailbox full\b/i.test(words),
     remedy: "The mailbox is full and can't keep sent items: free space in it or raise its quota",
   },
   {
     cause: "license-missing",
-    matches: (_, text) => /5\.2\.253/.test(text),
+    matches: (reply) => hasCode(reply, "5.2.253"),
     remedy: "The mailbox has no licence that allows sending: assign one",
   },
   {
     cause: "quota-exceeded",
-    matches: (_, text) => /SubmissionQuotaExceeded|submission quota/i.test(text),
+    matches: (reply, words) =>
+      reply.isPermanent && (SUBMISSION_QUOTA_EXCEPTION.test(words) || /\bsubmission quota\b/i.test(words)),
     remedy:
       "The mailbox has used up its recipients of the last 24 hours: spread the load over more mailboxes",
   },
   {
     cause: "daily-limit",
-    matches: (_, text) => /5\.4\.5|daily .*limit/i.test(text),
+    matches: (reply, words) =>
+      hasCode(reply, "5.4.5") || reply.isPermanent && /\bdaily (?:\S+ ){0,3}limit\b/i.test(words),
     remedy: "The mailbox has used up its daily sending limit, which frees up over the next 24 hours",
   },
   {
     cause: "too-many-sign-ins",
-    matches: (reply, text) =>
-      reply.isTransient && /too many (login|sign-in|authentication) attempts/i.test(text),
+    matches: (reply, words) =>
+      reply.isTransient && /\btoo many (login|sign-in|authentication) attempts\b/i.test(words),
     remedy:
       "The provider saw too many sign-ins: the account waits some minutes; lower connections and let them live longer (connection_max_age_seconds)",
   },
@@ -95,8 +108,8 @@ const RULES: readonly Rule[] = [
 
 /** Says what a negative reply means. */
 export function diagnose(reply: Reply): Diagnosis {
-  const text = reply.text(2000);
-  const rule = RULES.find((candidate) => candidate.matches(reply, text));
+  const words = ownWords(reply);
+  const rule = RULES.find((candidate) => candidate.matches(reply, words));
   return rule ?? { cause: "other", remedy: "See the provider's reply" };
 }
 
@@ -110,4 +123,26 @@ export function isThrottle(reply: Reply): boolean {
   if (reply.code === 421) return !enhanced.startsWith("4.4.");
   return reply.code === 432 || reply.code === 454 || enhanced.startsWith("4.7.") ||
     (reply.code === 450 && enhanced === "4.2.1");
+}
+
+/**
+ * Whether the refusal of one recipient says something of the account, too: the service or the sign-in is throttled (421, 432,
+ * 454), or Exchange names the submitter's quota. Anything else may be the recipient's alone, as greylisting (450 4.7.1) is.
+ */
+export function concernsAccount(reply: Reply): boolean {
+  return reply.code === 421 || reply.code === 432 || reply.code === 454 ||
+    reply.isPermanent && SUBMISSION_QUOTA_EXCEPTION.test(ownWords(reply));
+}
+
+/** Codes stand in front of the text; elsewhere such figures may be part of an IP address or a longer code. */
+function hasCode(reply: Reply, ...codes: readonly string[]): boolean {
+  return codes.includes(reply.enhancedCode ?? "");
+}
+
+/**
+ * The text without what may be the client's: providers repeat addresses, which can be made to read like anything. A quoted
+ * local part may hold brackets and quotes of its own, so that all from the first mark to the last one goes.
+ */
+function ownWords(reply: Reply): string {
+  return reply.text(2000).replace(/["<](?:.*[">]|.*)/s, " ").replace(/\S*@\S*/g, " ");
 }

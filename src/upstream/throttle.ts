@@ -4,7 +4,7 @@ import type { Logger } from "@logtape/logtape";
 import type { RetrySettings } from "../config/settings.ts";
 import type { Reply } from "../smtp/reply.ts";
 import { Backoff, type BackoffState } from "./backoff.ts";
-import { type Cause, diagnose, isThrottle } from "./diagnosis.ts";
+import { type Cause, concernsAccount, diagnose, isThrottle } from "./diagnosis.ts";
 import { DialError, type DialPhase, ThrottledError } from "./upstream_error.ts";
 
 /**
@@ -61,9 +61,13 @@ export class Throttle {
       : undefined;
   }
 
-  /** A reply inside a transaction. */
-  noteReply(reply: Reply): void {
-    if (reply.isPositive) return;
+  /**
+   * A reply inside a transaction.
+   *
+   * @param about What was refused: a provider's word on one recipient seldom concerns the account.
+   */
+  noteReply(reply: Reply, about: "account" | "recipient" = "account"): void {
+    if (reply.isPositive || about === "recipient" && !concernsAccount(reply)) return;
     const { cause } = diagnose(reply);
     if (LEAST_WAIT_MS.has(cause) || isThrottle(reply)) this.#wait(reply);
   }

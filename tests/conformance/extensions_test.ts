@@ -128,6 +128,8 @@ dialogue(
   S: 250 *
   C: RCPT TO:<\u7528\u6237@\u4f8b\u5b50.example>
   S: 553 5.6.7 *
+  C: RCPT TO:<a@example.net> ORCPT=utf-8;\u7528\u6237@example.net
+  S: 553 5.6.7 *
   C: RSET
   S: 250 *
   C: MAIL FROM:<j\u00fcrgen@b\u00fccher.example> SMTPUTF8=yes

@@ -172,6 +172,8 @@ dialogue(
   S: 501 5.1.7 *
   C: MAIL FROM:<@example.com>
   S: 501 5.1.7 *
+  C: MAIL FROM:<@example.com:>
+  S: 501 5.1.7 *
   C: MAIL FROM:<${ACCOUNT}
   S: 501 5.1.7 *
   C: MAIL FROM:<a b@example.com>
@@ -203,6 +205,52 @@ dialogue(
   C: RCPT TO:<a@${"b".repeat(253)}>
   S: 501 5.1.3 *
 `,
+);
+
+dialogue(
+  "RFC 5321 §4.5.3.1.2: 255 octets of name in EHLO and HELO, and no more",
+  `
+  S: 220 *
+  C: EHLO ${"x".repeat(256)}
+  S: 501 5.5.4 *
+  C: MAIL FROM:<${ACCOUNT}>
+  S: 503 5.5.1 *
+  C: HELO ${"x".repeat(256)}
+  S: 501 5.5.4 *
+  C: EHLO ${"x".repeat(255)}
+  S: 250 *
+`,
+);
+
+dialogue(
+  "RFC 5321 §4.4, RFC 3848, RFC 6531 §4.3: the trace field names the protocol of session and message",
+  `${SIGNED_IN}
+  C: MAIL FROM:<${ACCOUNT}> SMTPUTF8
+  S: 250 *
+  C: RCPT TO:<a@example.net>
+  S: 250 *
+  C: DATA
+  S: 354 *
+  C: .
+  S: 250 *
+  C: HELO client.example
+  S: 250 *
+  C: MAIL FROM:<${ACCOUNT}>
+  S: 250 *
+  C: RCPT TO:<a@example.net>
+  S: 250 *
+  C: DATA
+  S: 354 *
+  C: .
+  S: 250 *
+`,
+  {
+    submission: { addReceivedHeader: true },
+    verify({ upstream }) {
+      const protocols = upstream.messages.map(({ body }) => / with (\w+) id /.exec(text(body))?.[1]);
+      assert.deepEqual(protocols, ["UTF8SMTPA", "SMTP"]);
+    },
+  },
 );
 
 dialogue(

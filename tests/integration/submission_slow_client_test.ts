@@ -84,6 +84,21 @@ Deno.test("Crawling client gives its connection back after a minute, while anoth
   await waiter.expect("250 *");
 });
 
+Deno.test("Client that names many recipients, one a second, keeps its connection", async () => {
+  const { proxy, advance } = await startWithClock();
+  await using _proxy = proxy;
+  using steady = await startTransaction(proxy, "MAIL");
+  using waiter = await startWaiter(proxy);
+  for (let recipient = 0; recipient < 200; recipient++) {
+    await steady.command(`RCPT TO:<a${recipient}@example.net>`, "250 *");
+    advance(1);
+  }
+  await steady.command("DATA", "354 *");
+  await steady.write(".\r\n");
+  await steady.expect("250 *");
+  await waiter.expect("250 *");
+});
+
 Deno.test("Client that sends 1 KiB a second keeps its connection", async () => {
   const { proxy, advance } = await startWithClock();
   await using _proxy = proxy;

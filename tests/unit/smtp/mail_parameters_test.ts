@@ -80,6 +80,20 @@ Deno.test("parseMailArgument and parseRcptArgument want SMTPUTF8 for addresses o
   assert.ok("forwardPath" in parseRcptArgument(international, true));
 });
 
+Deno.test("parseRcptArgument wants SMTPUTF8 for an ORCPT outside of ASCII (RFC 6533 §3)", () => {
+  const argument = (orcpt: string) => path(`TO:<a@example.net> ORCPT=utf-8;${orcpt}`, "TO");
+  assert.equal((parseRcptArgument(argument("\u00e4@example.net"), false) as { code: number }).code, 553);
+  assert.ok("forwardPath" in parseRcptArgument(argument("\u00e4@example.net"), true));
+  assert.ok("forwardPath" in parseRcptArgument(argument("\\x{e4}@example.net"), false));
+});
+
+Deno.test("parseMailArgument and parseRcptArgument take no letter for one of ASCII", () => {
+  for (const parameters of ["RET=HDR\u017f", "BODY=8B\u0131TMIME", "SIZE=\u0661"]) {
+    assert.equal((mail(parameters) as { code: number }).code, 501);
+  }
+  assert.equal((rcpt("NOTIFY=\u017fUCCESS") as { code: number }).code, 501);
+});
+
 Deno.test("formatMail and formatRcpt write what the server offers, and only that", () => {
   const parsed = mail("SIZE=12 BODY=8BITMIME RET=HDRS AUTH=<>");
   assert.ok("reversePath" in parsed);

@@ -34,6 +34,13 @@ Deno.test("parsePathArgument reads parameters with and without a value, keywords
   assert.deepEqual([...parsed.parameters], [["SIZE", "10"], ["SMTPUTF8", undefined], ["X-Y", "z;,:"]]);
 });
 
+Deno.test("parsePathArgument refuses a source route without a mailbox, which is no null reverse-path", () => {
+  for (const path of ["<@host.example:>", "@host.example:", "<@one.example,@two.example:>"]) {
+    assert.match((parsePathArgument(`FROM:${path}`, "FROM") as { fault: string }).fault, /no mailbox/);
+    assert.ok("fault" in parsePathArgument(`TO:${path}`, "TO"));
+  }
+});
+
 const FAULTS: readonly (readonly [argument: string, fault: RegExp, why: string])[] = [
   ["", /Expected TO:/, "nothing"],
   ["FROM:<a@b>", /Expected TO:/, "the other keyword"],
@@ -60,6 +67,13 @@ const FAULTS: readonly (readonly [argument: string, fault: RegExp, why: string])
   ["TO:<a@b> A=", /Malformed parameter/, "a keyword without its value"],
   ["TO:<a@b> A=b=c", /Malformed parameter/, "two values"],
   ["TO:<a@b> A=1 a=2", /stands twice/, "a parameter twice"],
+  ["TO:<a@b> \u017fIZE=1", /Malformed parameter/, "a letter whose upper case is an S"],
+  ["TO:<a@b> S\u0131ZE=1", /Malformed parameter/, "a letter whose upper case is an I"],
+  ["TO:\u00a0<a@b>", /Unbalanced/, "a blank outside of ASCII before the path"],
+  ["TO:\ufeffa@b", /must be quoted/, "a mark outside of ASCII before the address"],
+  ["TO:<a@b>\u00a0SIZE=1", /space after the path/, "a blank outside of ASCII behind the path"],
+  ["TO:<a@b> \u2003SIZE=1", /Malformed parameter/, "a blank outside of ASCII before the parameter"],
+  ["TO:<a@b> SIZE=1 \u00a0", /Malformed parameter/, "a blank outside of ASCII at the end"],
 ];
 
 for (const [argument, fault, why] of FAULTS) {

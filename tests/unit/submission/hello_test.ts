@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ListenerSettings } from "../../../src/config/settings.ts";
-import { helloReply, permitsAuth } from "../../../src/submission/hello.ts";
+import { helloReply, nameRefusal, permitsAuth } from "../../../src/submission/hello.ts";
 
 const LISTENER: ListenerSettings = {
   hostname: "127.0.0.1",
@@ -69,6 +69,15 @@ Deno.test("helloReply to HELO is one line", () => {
     offer: { extensions: new Set<string>() },
   };
   assert.deepEqual(helloReply({ name: "x", isExtended: false }, options).lines, ["proxy.test"]);
+});
+
+Deno.test("nameRefusal takes 1 to 255 octets (RFC 5321 §4.5.3.1.2)", () => {
+  assert.equal(nameRefusal("x"), undefined);
+  assert.equal(nameRefusal("x".repeat(255)), undefined);
+  assert.equal(nameRefusal("\u00e4".repeat(127)), undefined);
+  for (const name of ["", "x".repeat(256), "\u00e4".repeat(128)]) {
+    assert.match(nameRefusal(name)!.text(), /^501 5\.5\.4 /);
+  }
 });
 
 const AUTH:

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Reply } from "../../../src/smtp/reply.ts";
+import { Throttle } from "../../../src/upstream/throttle.ts";
 import { DialError } from "../../../src/upstream/upstream_error.ts";
+import { recordingLog } from "../lifecycle/recording_log.ts";
 import { PoolFixture, settled, testMailbox } from "./pool_fixture.ts";
 
 const tooMany = Reply.of(432, "4.3.2", "Concurrent connections limit exceeded");
@@ -75,6 +77,38 @@ for (const [reply, waitMs] of waits) {
     await using fixture = new PoolFixture();
     fixture.pool.noteReply(reply);
     assert.equal(fixture.pool.state.backoff?.remainingMs ?? 0, waitMs);
+  });
+}
+
+const recipientWaits: readonly [reply: Reply, waitMs: number][] = [
+  [Reply.of(450, "4.7.1", "<a@example.net>: Recipient address rejected: Greylisted, try again"), 0],
+  [Reply.of(450, "4.2.1", "The user is receiving mail too quickly. - gsmtp"), 0],
+  [Reply.of(451, "4.7.500", "Server busy"), 0],
+  [Reply.of(452, "4.7.0", "Too many login attempts, please try again later"), 0],
+  [Reply.of(550, "5.4.5", "Daily limit of the recipient exceeded"), 0],
+  [Reply.of(550, "5.2.0", "The recipient's submission quota was exceeded"), 0],
+  [Reply.of(550, "5.1.1", "<SubmissionQuotaExceeded@example.net>: User unknown"), 0],
+  [Reply.of(421, "4.4.2", "Idle for too long"), 0],
+  [Reply.of(421, "4.7.0", "Try again later, closing connection"), 1000],
+  [Reply.of(432, "4.3.2", "Concurrent connections limit exceeded"), 1000],
+  [Reply.of(454, "4.7.0", "Temporary authentication failure"), 1000],
+  [Reply.of(454, "4.7.0", "Too many login attempts, please try again later"), 120_000],
+  [Reply.of(554, "5.2.0", "STOREDRV.Submission.Exception:SubmissionQuotaExceededException"), 3_600_000],
+  [Reply.of(250, "2.1.5", "OK"), 0],
+];
+for (const [reply, waitMs] of recipientWaits) {
+  Deno.test(`Throttle waits ${waitMs / 1000} s after ${reply.text()} to a recipient`, () => {
+    const throttle = new Throttle({
+      account: "sender@example.com",
+      retry: { ...quick, maxDelayMs: 60_000 },
+      log: recordingLog().log,
+      now: () => 0,
+      onWait() {},
+      onEnd() {},
+    });
+    throttle.noteReply(reply, "recipient");
+    assert.equal(throttle.remainingMs, waitMs);
+    throttle.close();
   });
 }
 
