@@ -173,7 +173,9 @@ export class Transaction {
   async #settle(steps: readonly Step[]): Promise<void> {
     for (const step of steps) {
       const reply = step.reply!;
-      if (this.#path.isOpen) this.#options.pool.noteReply(reply);
+      if (this.#path.isOpen) {
+        this.#options.pool.noteReply(reply, step.verb === "RCPT" ? "recipient" : "account");
+      }
       if (step.verb === "MAIL") {
         this.#report.reversePath = step.mail.reversePath;
         if (!reply.isPositive) return this.#endAtMail(reply, steps);

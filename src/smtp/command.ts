@@ -11,6 +11,9 @@ export interface CommandFault {
   readonly fault: string;
 }
 
+/** Looked at before its case is folded, which would take "ı" for "I". */
+const VERB = /^[A-Za-z0-9]{1,32}(?=[ \t]|$)/;
+
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -36,9 +39,16 @@ export function parseCommand(line: Uint8Array): Command | CommandFault {
     if (!(error instanceof TypeError)) throw error;
     return { fault: "Command is not UTF-8" };
   }
-  text = text.trimEnd();
-  const space = text.indexOf(" ");
-  const verb = (space < 0 ? text : text.slice(0, space)).toUpperCase();
-  if (!/^[A-Z0-9]{1,32}$/.test(verb)) return { fault: "Command not recognized" };
-  return { verb, argument: space < 0 ? "" : text.slice(space + 1).trim() };
+  const verb = VERB.exec(text)?.[0];
+  if (verb === undefined) return { fault: "Command not recognized" };
+  return { verb: verb.toUpperCase(), argument: withoutBlanks(text, verb.length) };
+}
+
+/** What stands in `text` from `start` on, without blanks around it: those of ASCII, since others are letters to other servers. */
+function withoutBlanks(text: string, start: number): string {
+  const isBlank = (at: number) => text[at] === " " || text[at] === "\t";
+  let end = text.length;
+  while (start < end && isBlank(start)) start++;
+  while (start < end && isBlank(end - 1)) end--;
+  return text.slice(start, end);
 }

@@ -150,9 +150,13 @@ export class MailboxPool {
     this.#options.log.warn("Warm-up of {account} failed: {reason}", { account, reason: text });
   }
 
-  /** Tells the pool of a reply in a transaction: throttles and quotas make the account wait. */
-  noteReply(reply: Reply): void {
-    this.#throttle.noteReply(reply);
+  /**
+   * Tells the pool of a reply in a transaction: throttles and quotas make the account wait.
+   *
+   * @param about Whom the refused command was about; what is said of a recipient concerns the account only at times.
+   */
+  noteReply(reply: Reply, about: "account" | "recipient" = "account"): void {
+    this.#throttle.noteReply(reply, about);
   }
 
   /** New credentials or limits: idle connections go, those in use go after the transaction in hand, waits are over. */

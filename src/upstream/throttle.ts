@@ -67,7 +67,7 @@ export class Throttle {
    * @param about What was refused: a provider's word on one recipient seldom concerns the account.
    */
   noteReply(reply: Reply, about: "account" | "recipient" = "account"): void {
-    if (reply.isPositive || about === "recipient" && !concernsAccount(reply)) return;
+    if (reply.code < 400 || (about === "recipient" && !concernsAccount(reply))) return;
     const { cause } = diagnose(reply);
     if (LEAST_WAIT_MS.has(cause) || isThrottle(reply)) this.#wait(reply);
   }

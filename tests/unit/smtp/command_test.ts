@@ -9,6 +9,8 @@ const COMMANDS: readonly (readonly [line: string, verb: string, argument: string
   ["MAIL FROM:<a@b>", "MAIL", "FROM:<a@b>", "the argument keeps its case"],
   ["EHLO  x ", "EHLO", "x", "blanks around the argument don't count"],
   ["NOOP   ", "NOOP", "", "nor do blanks at the end"],
+  ["QUIT\t", "QUIT", "", "nor does a tab"],
+  ["NOOP x\xc2\xa0", "NOOP", "x\xa0", "a no-break space is a character like others"],
   ["XCLIENT2 a\tb", "XCLIENT2", "a\tb", "a tab is no line end"],
 ];
 
@@ -29,6 +31,8 @@ const FAULTS: readonly (readonly [line: string, fault: RegExp, why: string])[] =
   ["A".repeat(33), /not recognized/, "a verb beyond any"],
   ["NOOP \xff", /UTF-8/, "octets that are no UTF-8 (RFC 6531 §3.7.1)"],
   ["M\xc3\x84IL", /not recognized/, "a verb that isn't ASCII"],
+  ["QU\xc4\xb1T", /not recognized/, "a dotless i, which is an I in upper case"],
+  ["QUIT\xc2\xa0", /not recognized/, "a blank that isn't ASCII"],
 ];
 
 for (const [line, fault, why] of FAULTS) {
