@@ -164,6 +164,20 @@ Deno.test("AccountStore keeps rotated tokens in the state folder while the accou
   assert.equal(folder.messages().filter((message) => message.includes("refresh_tokens.json")).length, 1);
 });
 
+Deno.test("AccountStore finds a rotated token again whose write to the accounts file failed half-way", async () => {
+  await using folder = await accountsFolder();
+  // The temporary file's name is longer still: too long for the file system.
+  const file = join(folder.folder, `${"a".repeat(220)}.json`);
+  await Deno.writeTextFile(file, JSON.stringify([record("a@example.com")]), { mode: 0o600 });
+  await Deno.mkdir(join(folder.folder, "state"));
+  const store = await folder.open({ file });
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await store.rotateRefreshToken("a@example.com", "token 2");
+  const [unchanged] = JSON.parse(await Deno.readTextFile(file));
+  assert.equal(unchanged.refresh_token, "a@example.com token 0");
+  assert.equal((await folder.open({ file })).get("a@example.com")?.refreshToken, "token 2");
+});
+
 Deno.test("AccountStore prefers a new grant in accounts.json to a rotated token of the old one", async () => {
   await using folder = await accountsFolder([record("a@example.com")]);
   await Deno.chmod(folder.file, 0o400);
