@@ -296,10 +296,11 @@ export class AccountStore {
     const { account, faults } = parseRecord(record, this.#context);
     if (account === undefined) throw new ConfigError(faults.map((fault) => ({ file, ...fault })));
     const isRenamed = account.email.toLowerCase() !== email.toLowerCase();
-    const namesake = this.byUsername(account.username);
+    // Of the document: edits of the same write, and those of other processes, aren't in memory yet.
+    const holder = document.holderOf(account.username);
     const taken = [
       ...(isRenamed && document.find(account.email) !== undefined ? ["email"] : []),
-      ...(namesake !== undefined && namesake.email.toLowerCase() !== email.toLowerCase() ? ["username"] : []),
+      ...(holder !== undefined && holder !== email.toLowerCase() ? ["username"] : []),
     ];
     if (taken.length === 0) return account;
     const fault = { file, message: "belongs to another account", hint: "each account needs its own" };

@@ -83,6 +83,23 @@ Deno.test("AccountStore refuses a faulty edit and leaves file and memory as they
   assert.equal(store.get("a@example.com")?.username, "a@example.com");
 });
 
+Deno.test("AccountStore gives a user name to one of two accounts that are added at the same time", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  const [first, second, third] = await Promise.allSettled([
+    store.add(record("b@example.com", { username: "Printer" })),
+    store.add(record("c@example.com", { username: "printer" })),
+    store.add(record("d@example.com", { username: "A@example.com" })),
+  ]);
+  assert.deepEqual([first?.status, second?.status, third?.status], ["fulfilled", "rejected", "rejected"]);
+  const alone = await store.add(record("c@example.com", { username: "printer" })).catch((error) => error);
+  assert.deepEqual((second as PromiseRejectedResult).reason.findings, alone.findings);
+  assert.deepEqual((await folder.open()).list().map(({ email }) => email), [
+    "a@example.com",
+    "b@example.com",
+  ]);
+});
+
 Deno.test("AccountStore moves an account to another e-mail, its encrypted secrets too", async () => {
   await using folder = await accountsFolder([record("a@example.com")]);
   const store = await folder.open({ secretBox });
