@@ -104,7 +104,7 @@ export class AccountStore {
   }
 
   /**
-   * Adds an account.
+   * Adds an account. One whose place it takes leaves it its password, unless the record has one.
    *
    * @throws {ConfigError} If the record has faults; paths begin at the record.
    * @throws {AccountStoreError}
@@ -113,12 +113,14 @@ export class AccountStore {
     record: AccountRecord,
     { overwrite = false }: { readonly overwrite?: boolean } = {},
   ): Promise<Account> {
-    const { email } = record;
+    const { email, password_hash } = record;
     return await this.#put(email, (old) => {
       if (old !== undefined && !overwrite) {
         throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${email}": there is such an account`);
       }
-      return addedRecord(record, this.#options.secretBox);
+      // Forgetting the password would open the account to every client on this machine.
+      const kept = { password_hash: password_hash ?? old?.["password_hash"] };
+      return addedRecord({ ...record, ...kept } as AccountRecord, this.#options.secretBox);
     });
   }
 

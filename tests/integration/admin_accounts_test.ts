@@ -104,6 +104,23 @@ Deno.test("POST accounts with overwrite replaces, and keeps the password", async
   assert.equal((await admin.fileRecords()).length, 1);
 });
 
+Deno.test("POST accounts with overwrite keeps a password that came while the grant was verified", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const gate = Promise.withResolvers<void>();
+  admin.tokenEndpoint.once({
+    until: gate.promise,
+    then: { body: { access_token: "t", token_type: "Bearer", expires_in: 3600 } },
+  });
+  const overwritten = admin.call("POST", "/admin/accounts", { body: { ...anna, overwrite: true } });
+  await admin.tokenEndpoint.waitForRequests(1);
+  const patched = await admin.call("PATCH", "/admin/accounts/anna@example.com", {
+    body: { password: "pa55" },
+  });
+  gate.resolve();
+  assert.deepEqual([patched.status, (await overwritten).status], [200, 200]);
+  assert.ok(await verifyPassword("pa55", (await admin.fileRecords())[0].password_hash ?? ""));
+});
+
 Deno.test("POST accounts reads 422 when the provider refuses the grant, and saves nothing", async () => {
   await using admin = await AdminFixture.start();
   admin.tokenEndpoint.once(refusal);
