@@ -55,8 +55,12 @@ async function failureOfGrant(
 ): Promise<VerificationFailure | undefined> {
   const { failure } = await verifyGrant(account, {
     probe: (probed, probeSignal) => tokens.probe(probed, probeSignal),
-    keepRefreshToken: ({ email, refreshToken: replaces }, rotated) =>
-      accounts.rotateRefreshToken(email, rotated, { replaces }),
+    async keepRefreshToken({ email, refreshToken: replaces }, rotated) {
+      await accounts.rotateRefreshToken(email, rotated, { replaces });
+      // At once: a token that was rotated away may cost the account its grant if it is sent again.
+      const current = accounts.get(email);
+      if (current) tokens.find(email)?.replaceAccount(current);
+    },
     signal,
     now,
   });

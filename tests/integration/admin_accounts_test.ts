@@ -266,6 +266,34 @@ Deno.test("DELETE invalid removes what the provider calls invalid, and nothing e
   assert.equal((await admin.fileRecords()).length, 3);
 });
 
+Deno.test("DELETE invalid tells of a rotated token while other accounts are still being asked about", async () => {
+  const slow = newAccount("slow@example.com");
+  await using admin = await AdminFixture.start({ accounts: [anna, slow] });
+  const { store, tokens } = admin.services;
+  const manager = tokens.for(store.get("anna@example.com")!);
+  const gate = Promise.withResolvers<void>();
+  const granted = { access_token: "t", token_type: "Bearer", expires_in: 3600 };
+  admin.tokenEndpoint.always(({ form }) => {
+    const grant = form.get("refresh_token");
+    if (grant === slow.refresh_token) return { until: gate.promise, then: { body: granted } };
+    return { body: { ...granted, ...(grant === anna.refresh_token && { refresh_token: "rotated" }) } };
+  });
+  const { rotateRefreshToken } = store;
+  const rotated = Promise.withResolvers<void>();
+  store.rotateRefreshToken = async (...rotation) => {
+    await rotateRefreshToken.apply(store, rotation);
+    rotated.resolve();
+  };
+  const answer = admin.call("DELETE", "/admin/accounts/invalid");
+  await rotated.promise;
+  // The call goes on from here in turns of its own.
+  await new Promise((resolve) => setTimeout(resolve));
+  await manager.get(new AbortController().signal);
+  assert.equal(admin.tokenEndpoint.requests.at(-1)?.form.get("refresh_token"), "rotated");
+  gate.resolve();
+  assert.deepEqual((await answer).body.removed, []);
+});
+
 Deno.test("an accounts file that can't be written reads 500 and says so", async () => {
   await using admin = await AdminFixture.start({ accounts: [anna] });
   await Deno.chmod(admin.services.settings.accountsFile, 0o400);

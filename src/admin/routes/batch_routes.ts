@@ -96,6 +96,8 @@ export function batchRoutes({ context, admission, closing }: AdminServices): Ope
   async function admitItem(index: number, item: Record<string, unknown>): Promise<BatchResult> {
     try {
       const { account, isReplacement } = await admission.admit(checked(item));
+      // At once: the verification may have rotated away the token that the account has been using.
+      if (isReplacement) context.accountsChanged();
       return { index, email: account.email, success: true, status: isReplacement ? 200 : 201 };
     } catch (error) {
       return await failed(index, { item, error });
