@@ -1,8 +1,8 @@
 import type { Account } from "../accounts/account.ts";
-import { inParallel } from "../verification/in_parallel.ts";
 import type { VerificationFailure } from "../verification/verification.ts";
 import { verifyGrant } from "../verification/verify_account.ts";
 import type { AdminContext } from "./admin_context.ts";
+import { inParallelToTheEnd } from "./in_parallel_to_the_end.ts";
 
 /** What became of the accounts. */
 export interface InvalidAccountsOutcome {
@@ -27,7 +27,7 @@ export async function removeInvalidAccounts(
   const all = accounts.list();
   const outcome: InvalidAccountsOutcome = { checked: all.length, removed: [], kept: [] };
   try {
-    await inParallel(all, async (account) => {
+    await inParallelToTheEnd(all, async (account) => {
       const failure = await failureOfGrant(account, { ...context, signal });
       if (!failure) return;
       const { email } = account;

@@ -245,6 +245,18 @@ Deno.test("DELETE of all accounts wants a confirmation", async () => {
   assert.deepEqual(await admin.fileRecords(), []);
 });
 
+Deno.test("DELETE of all accounts forgets them all although one of them can't be removed", async () => {
+  const bert = newAccount("bert@example.com");
+  await using admin = await AdminFixture.start({ accounts: [anna, bert] });
+  const { store, tokens, settings } = admin.services;
+  tokens.for(store.get("bert@example.com")!);
+  await Deno.writeTextFile(settings.accountsFile, JSON.stringify([bert]));
+  const answer = await admin.call("DELETE", "/admin/accounts?confirm=true");
+  assert.deepEqual([answer.status, await admin.fileRecords()], [404, []]);
+  assert.match(answer.body.error, /anna@example\.com/);
+  assert.equal(tokens.find("bert@example.com"), undefined);
+});
+
 Deno.test("DELETE invalid removes what the provider calls invalid, and nothing else", async () => {
   const emails = ["good", "revoked", "unreachable", "wrong-secret"].map((name) => `${name}@example.com`);
   await using admin = await AdminFixture.start({ accounts: emails.map((email) => newAccount(email)) });
@@ -292,6 +304,26 @@ Deno.test("DELETE invalid tells of a rotated token while other accounts are stil
   assert.equal(admin.tokenEndpoint.requests.at(-1)?.form.get("refresh_token"), "rotated");
   gate.resolve();
   assert.deepEqual((await answer).body.removed, []);
+});
+
+Deno.test("DELETE invalid forgets what it removes although the removal of another account fails", async () => {
+  const bert = newAccount("bert@example.com");
+  await using admin = await AdminFixture.start({ accounts: [anna, bert] });
+  const { store, tokens } = admin.services;
+  tokens.for(store.get("bert@example.com")!);
+  const failed = Promise.withResolvers<void>();
+  admin.tokenEndpoint.always(({ form }) =>
+    form.get("refresh_token") === bert.refresh_token ? { until: failed.promise, then: refusal } : refusal
+  );
+  const { remove } = store;
+  store.remove = async (email) => {
+    if (email !== "anna@example.com") return await remove.call(store, email);
+    failed.resolve();
+    throw new Error("no space left");
+  };
+  assert.equal((await admin.call("DELETE", "/admin/accounts/invalid")).status, 500);
+  assert.equal(store.get("bert@example.com"), undefined);
+  assert.equal(tokens.find("bert@example.com"), undefined);
 });
 
 Deno.test("an accounts file that can't be written reads 500 and says so", async () => {
