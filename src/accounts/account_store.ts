@@ -104,7 +104,7 @@ export class AccountStore {
   }
 
   /**
-   * Adds an account.
+   * Adds an account. One whose place it takes leaves it its password, unless the record has one.
    *
    * @throws {ConfigError} If the record has faults; paths begin at the record.
    * @throws {AccountStoreError}
@@ -113,12 +113,14 @@ export class AccountStore {
     record: AccountRecord,
     { overwrite = false }: { readonly overwrite?: boolean } = {},
   ): Promise<Account> {
-    const { email } = record;
+    const { email, password_hash } = record;
     return await this.#put(email, (old) => {
       if (old !== undefined && !overwrite) {
         throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${email}": there is such an account`);
       }
-      return addedRecord(record, this.#options.secretBox);
+      // Forgetting the password would open the account to every client on this machine.
+      const kept = { password_hash: password_hash ?? old?.["password_hash"] };
+      return addedRecord({ ...record, ...kept } as AccountRecord, this.#options.secretBox);
     });
   }
 
@@ -296,10 +298,11 @@ export class AccountStore {
     const { account, faults } = parseRecord(record, this.#context);
     if (account === undefined) throw new ConfigError(faults.map((fault) => ({ file, ...fault })));
     const isRenamed = account.email.toLowerCase() !== email.toLowerCase();
-    const namesake = this.byUsername(account.username);
+    // Of the document: edits of the same write, and those of other processes, aren't in memory yet.
+    const holder = document.holderOf(account.username);
     const taken = [
       ...(isRenamed && document.find(account.email) !== undefined ? ["email"] : []),
-      ...(namesake !== undefined && namesake.email.toLowerCase() !== email.toLowerCase() ? ["username"] : []),
+      ...(holder !== undefined && holder !== email.toLowerCase() ? ["username"] : []),
     ];
     if (taken.length === 0) return account;
     const fault = { file, message: "belongs to another account", hint: "each account needs its own" };

@@ -10,6 +10,8 @@ export class AccountsDocument {
   readonly #outer: RawRecord | undefined;
   /** Places of the records by lower-case e-mail, made at the first search. */
   #places: Map<string, number> | undefined;
+  /** Lower-case e-mails by the lower-case names that clients sign in with, made at the first search. */
+  #holders: Map<string, string> | undefined;
 
   /** `outer` has everything beside the accounts; nothing if the file is a bare array. */
   constructor(records: RawRecord[], outer?: RawRecord) {
@@ -17,7 +19,7 @@ export class AccountsDocument {
     this.#outer = outer;
   }
 
-  /** All records, in order. A record may be changed in place, except its e-mail. */
+  /** All records, in order. A record may be changed in place, except its e-mail and user name. */
   get records(): readonly RawRecord[] {
     return this.#records;
   }
@@ -28,10 +30,21 @@ export class AccountsDocument {
     return place === undefined ? undefined : this.#records[place];
   }
 
+  /** The lower-case e-mail of the record that clients sign in to with a name. */
+  holderOf(username: string): string | undefined {
+    this.#holders ??= new Map(
+      this.#records.map((record) => {
+        const email = String(record["email"]).toLowerCase();
+        return [String(record["username"] || email).toLowerCase(), email];
+      }),
+    );
+    return this.#holders.get(username.toLowerCase());
+  }
+
   /** Puts a record into the place of the one that `email` has, or behind all others. */
   put(email: string, record: RawRecord): void {
     this.#records[this.#placeOf(email) ?? this.#records.length] = record;
-    this.#places = undefined;
+    this.#forgetPlaces();
   }
 
   /** Removes the record of a mailbox; tells whether there was one. */
@@ -39,7 +52,7 @@ export class AccountsDocument {
     const place = this.#placeOf(email);
     if (place === undefined) return false;
     this.#records.splice(place, 1);
-    this.#places = undefined;
+    this.#forgetPlaces();
     return true;
   }
 
@@ -52,6 +65,11 @@ export class AccountsDocument {
   serialize(): string {
     const value = this.#outer === undefined ? this.#records : { ...this.#outer, accounts: this.#records };
     return `${JSON.stringify(value, undefined, 2)}\n`;
+  }
+
+  #forgetPlaces(): void {
+    this.#places = undefined;
+    this.#holders = undefined;
   }
 
   #placeOf(email: string): number | undefined {

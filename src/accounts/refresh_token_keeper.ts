@@ -96,11 +96,16 @@ export class RefreshTokenKeeper {
    */
   async rotate(email: string, rotation: Rotation): Promise<void> {
     this.#lineage.succeed(email, rotation);
+    let original: Original | undefined;
     try {
-      await this.#options.accountsFile.edit((document) => this.#replace(document, { email, ...rotation }));
+      await this.#options.accountsFile.edit((document) => {
+        original = this.#replace(document, { email, ...rotation });
+      });
     } catch (error) {
-      await this.#keepInState(error, { email, ...rotation });
+      return await this.#keepInState(error, { email, ...rotation });
     }
+    // Not before it is on disk: the state folder's tokens descend from what accounts.json really has.
+    if (original !== undefined) this.#baseline.originals.set(email.toLowerCase(), original);
   }
 
   /** Resolves when nothing is being written any more. */
@@ -108,17 +113,21 @@ export class RefreshTokenKeeper {
     return this.#rotated.settled();
   }
 
-  #replace(document: AccountsDocument, { email, refreshToken }: Rotation & { readonly email: string }): void {
+  /** @returns What the record then has, if it was changed. */
+  #replace(
+    document: AccountsDocument,
+    { email, refreshToken }: Rotation & { readonly email: string },
+  ): Original | undefined {
     const record = document.find(email);
     const value = record?.["refresh_token"];
     if (record === undefined || typeof value !== "string") {
-      if (!this.#baseline.originals.has(email.toLowerCase())) return;
+      if (!this.#baseline.originals.has(email.toLowerCase())) return undefined;
       throw new Error("it does not have the account's refresh token now");
     }
-    if (this.newest(email, this.#open(email, value)) !== refreshToken) return;
+    if (this.newest(email, this.#open(email, value)) !== refreshToken) return undefined;
     const form = { isSealed: isSealed(value), email };
     record["refresh_token"] = this.#inForm(refreshToken, form);
-    this.#baseline.originals.set(email.toLowerCase(), { refreshToken, isSealed: form.isSealed });
+    return { refreshToken, isSealed: form.isSealed };
   }
 
   async #keepInState(

@@ -55,9 +55,7 @@ export class SharedFile<Document> {
   edit(change: (document: Document) => void): Promise<void> {
     const written = Promise.withResolvers<void>();
     this.#waiting.push({ change, written });
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#writeAll();
     return written.promise;
   }
 
@@ -80,6 +78,8 @@ export class SharedFile<Document> {
         for (const { written } of batch) written.reject(error);
       }
     }
+    // In the same turn as the last look, so that no edit can come between the two and find nobody to write it.
+    this.#writing = undefined;
   }
 
   /** Edits that throw are rejected by themselves; the others are written. */

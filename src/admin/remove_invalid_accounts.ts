@@ -1,8 +1,8 @@
 import type { Account } from "../accounts/account.ts";
-import { inParallel } from "../verification/in_parallel.ts";
 import type { VerificationFailure } from "../verification/verification.ts";
 import { verifyGrant } from "../verification/verify_account.ts";
 import type { AdminContext } from "./admin_context.ts";
+import { inParallelToTheEnd } from "./in_parallel_to_the_end.ts";
 
 /** What became of the accounts. */
 export interface InvalidAccountsOutcome {
@@ -27,7 +27,7 @@ export async function removeInvalidAccounts(
   const all = accounts.list();
   const outcome: InvalidAccountsOutcome = { checked: all.length, removed: [], kept: [] };
   try {
-    await inParallel(all, async (account) => {
+    await inParallelToTheEnd(all, async (account) => {
       const failure = await failureOfGrant(account, { ...context, signal });
       if (!failure) return;
       const { email } = account;
@@ -55,8 +55,12 @@ async function failureOfGrant(
 ): Promise<VerificationFailure | undefined> {
   const { failure } = await verifyGrant(account, {
     probe: (probed, probeSignal) => tokens.probe(probed, probeSignal),
-    keepRefreshToken: ({ email, refreshToken: replaces }, rotated) =>
-      accounts.rotateRefreshToken(email, rotated, { replaces }),
+    async keepRefreshToken({ email, refreshToken: replaces }, rotated) {
+      await accounts.rotateRefreshToken(email, rotated, { replaces });
+      // At once: a token that was rotated away may cost the account its grant if it is sent again.
+      const current = accounts.get(email);
+      if (current) tokens.find(email)?.replaceAccount(current);
+    },
     signal,
     now,
   });

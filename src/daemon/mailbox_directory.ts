@@ -37,7 +37,7 @@ export interface MailboxChanges {
   readonly renewed: readonly Mailbox[];
 }
 
-/** Looks mailboxes up; each account keeps its mailbox for as long as it stays the same. */
+/** Looks mailboxes up; each account keeps its mailbox until `refresh` finds that it isn't the same any more. */
 export class MailboxDirectory implements Mailboxes {
   readonly #store: AccountStore;
   readonly #tokens: TokenService;
@@ -84,7 +84,8 @@ export class MailboxDirectory implements Mailboxes {
     if (!account) return undefined;
     const key = account.email.toLowerCase();
     const known = this.#mailboxes.get(key);
-    if (known?.account === account) return known.mailbox;
+    // Even if the store has another account by now: `refresh` has to tell those who use this one.
+    if (known) return known.mailbox;
     const mailbox = this.#make(account);
     this.#mailboxes.set(key, { account, mailbox });
     return mailbox;

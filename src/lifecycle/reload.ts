@@ -110,7 +110,7 @@ export class Reloader {
         .map(({ part, prepared }) => [part, prepared.difference]),
     );
     log.info("Reloaded in {ms} ms", { ms, difference });
-    observer.ready("Running");
+    this.#showReady("Running");
     return { applied: true, difference, ms };
   }
 
@@ -158,7 +158,7 @@ export class Reloader {
   }
 
   #reportFault(findings: readonly ReloadFinding[], ms: number): void {
-    const { log, observer, signal } = this.#options;
+    const { log } = this.#options;
     if (findings.every((finding) => finding === stoppingFinding)) {
       return log.info("Reload dropped after {ms} ms: the daemon is stopping", { ms });
     }
@@ -169,10 +169,14 @@ export class Reloader {
     for (const finding of findings) {
       log.error("Cannot reload: {finding}", { finding: describeFinding(finding) });
     }
-    // While stopping, READY would call the service running again.
-    if (signal.aborted) return;
     const more = findings.length > 1 ? ` (and ${findings.length - 1} more, see the log)` : "";
-    observer.ready(`Running unchanged; reload refused: ${describeFinding(findings[0]!)}${more}`);
+    this.#showReady(`Running unchanged; reload refused: ${describeFinding(findings[0]!)}${more}`);
+  }
+
+  #showReady(status: string): void {
+    const { observer, signal } = this.#options;
+    // While stopping, READY would call the service running again.
+    if (!signal.aborted) observer.ready(status);
   }
 }
 

@@ -43,9 +43,8 @@ const MAX_PARALLEL_HASHES = 2;
 /** Longer user names are no account's; what they are counted by is cut. */
 const MAX_COUNTED_CHARS = 320;
 
-/** A password being checked, for all sessions that wait for it. */
+/** A password being checked, for all sessions of one source that wait for it. */
 interface Check {
-  readonly source: string;
   waiters: number;
   matches: Promise<boolean>;
 }
@@ -58,7 +57,7 @@ export class Authenticator {
   /** Keyed digests of user, password and hash that were verified; the key lives as long as the process. */
   readonly #remembered = new Set<string>();
   readonly #digestKey = randomBytes(32);
-  /** Checks under way, by the same digests. */
+  /** Checks under way, by source and digest: one address's queue, or its failures, are no other's. */
   readonly #checks = new Map<string, Check>();
   readonly #turns = new FairTurns(MAX_PARALLEL_HASHES);
 
@@ -112,27 +111,40 @@ export class Authenticator {
     );
     if (this.#remembered.has(digest)) return true;
     // A client that opens all its connections at once signs in on all of them at once: one hash answers them all.
-    let check = this.#checks.get(digest);
+    const key = `${source} ${digest}`;
+    let check = this.#checks.get(key);
     if (!check) {
-      check = { source, waiters: 0, matches: Promise.resolve(false) };
-      check.matches = this.#hash({ password, hash }, check).finally(() => this.#checks.delete(digest));
-      this.#checks.set(digest, check);
+      check = { waiters: 0, matches: Promise.resolve(false) };
+      check.matches = this.#hash({ password, hash, digest }, { source, check, key });
+      this.#checks.set(key, check);
     }
     check.waiters++;
     try {
-      const matches = await unlessAborted(check.matches, signal);
-      if (matches === true) this.#remember(digest);
-      return matches;
+      return await unlessAborted(check.matches, signal);
     } finally {
       check.waiters--;
     }
   }
 
-  /** Waits for its turn. Who has left by then, or has failed too often meanwhile, costs no hash any more. */
-  async #hash({ password, hash }: { password: string; hash: string }, check: Check): Promise<boolean> {
-    return await this.#turns.run(check.source, async () => {
-      if (await this.#isLockedOut(check.source) || check.waiters === 0) return false;
-      return await this.#options.verifyPassword(password, hash);
+  /**
+   * Waits for its turn. Who has left by then, or has failed too often meanwhile, costs no hash any more, and neither does a
+   * password that another source has verified.
+   */
+  async #hash(
+    { password, hash, digest }: { password: string; hash: string; digest: string },
+    { source, check, key }: { source: string; check: Check; key: string },
+  ): Promise<boolean> {
+    return await this.#turns.run(source, async () => {
+      try {
+        if (await this.#isLockedOut(source) || check.waiters === 0) return false;
+        if (this.#remembered.has(digest)) return true;
+        const matches = await this.#options.verifyPassword(password, hash);
+        if (matches) this.#remember(digest);
+        return matches;
+      } finally {
+        // In the turn of the decision: whoever comes later is not to share one that was made without it.
+        this.#checks.delete(key);
+      }
     });
   }
 

@@ -79,7 +79,7 @@ export class SubmissionServer {
 
   /**
    * Listens as `plans` say: what stays the same stays open, with its new certificate and limits. When one can't be opened,
-   * nothing has changed.
+   * nothing has changed. A server that is closed meanwhile stays closed.
    *
    * @param options.isShared Another process of this program may have the ports, too. Default: false.
    * @throws The system's error for the listener that can't be opened.
@@ -100,6 +100,8 @@ export class SubmissionServer {
       for (const { listener } of opened) await listener.close();
       throw error;
     }
+    // `close` came first and knows nothing of these.
+    if (this.#isStopping) return void await Promise.all(opened.map(({ listener }) => listener.close()));
     for (const [{ settings, pair }, same] of kept) {
       same.context = { ...this.#options, listener: settings };
       same.isAllowed = allowed(settings);

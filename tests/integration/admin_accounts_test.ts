@@ -104,6 +104,23 @@ Deno.test("POST accounts with overwrite replaces, and keeps the password", async
   assert.equal((await admin.fileRecords()).length, 1);
 });
 
+Deno.test("POST accounts with overwrite keeps a password that came while the grant was verified", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const gate = Promise.withResolvers<void>();
+  admin.tokenEndpoint.once({
+    until: gate.promise,
+    then: { body: { access_token: "t", token_type: "Bearer", expires_in: 3600 } },
+  });
+  const overwritten = admin.call("POST", "/admin/accounts", { body: { ...anna, overwrite: true } });
+  await admin.tokenEndpoint.waitForRequests(1);
+  const patched = await admin.call("PATCH", "/admin/accounts/anna@example.com", {
+    body: { password: "pa55" },
+  });
+  gate.resolve();
+  assert.deepEqual([patched.status, (await overwritten).status], [200, 200]);
+  assert.ok(await verifyPassword("pa55", (await admin.fileRecords())[0].password_hash ?? ""));
+});
+
 Deno.test("POST accounts reads 422 when the provider refuses the grant, and saves nothing", async () => {
   await using admin = await AdminFixture.start();
   admin.tokenEndpoint.once(refusal);
@@ -228,6 +245,18 @@ Deno.test("DELETE of all accounts wants a confirmation", async () => {
   assert.deepEqual(await admin.fileRecords(), []);
 });
 
+Deno.test("DELETE of all accounts forgets them all although one of them can't be removed", async () => {
+  const bert = newAccount("bert@example.com");
+  await using admin = await AdminFixture.start({ accounts: [anna, bert] });
+  const { store, tokens, settings } = admin.services;
+  tokens.for(store.get("bert@example.com")!);
+  await Deno.writeTextFile(settings.accountsFile, JSON.stringify([bert]));
+  const answer = await admin.call("DELETE", "/admin/accounts?confirm=true");
+  assert.deepEqual([answer.status, await admin.fileRecords()], [404, []]);
+  assert.match(answer.body.error, /anna@example\.com/);
+  assert.equal(tokens.find("bert@example.com"), undefined);
+});
+
 Deno.test("DELETE invalid removes what the provider calls invalid, and nothing else", async () => {
   const emails = ["good", "revoked", "unreachable", "wrong-secret"].map((name) => `${name}@example.com`);
   await using admin = await AdminFixture.start({ accounts: emails.map((email) => newAccount(email)) });
@@ -247,6 +276,54 @@ Deno.test("DELETE invalid removes what the provider calls invalid, and nothing e
     "wrong-secret@example.com",
   ]);
   assert.equal((await admin.fileRecords()).length, 3);
+});
+
+Deno.test("DELETE invalid tells of a rotated token while other accounts are still being asked about", async () => {
+  const slow = newAccount("slow@example.com");
+  await using admin = await AdminFixture.start({ accounts: [anna, slow] });
+  const { store, tokens } = admin.services;
+  const manager = tokens.for(store.get("anna@example.com")!);
+  const gate = Promise.withResolvers<void>();
+  const granted = { access_token: "t", token_type: "Bearer", expires_in: 3600 };
+  admin.tokenEndpoint.always(({ form }) => {
+    const grant = form.get("refresh_token");
+    if (grant === slow.refresh_token) return { until: gate.promise, then: { body: granted } };
+    return { body: { ...granted, ...(grant === anna.refresh_token && { refresh_token: "rotated" }) } };
+  });
+  const { rotateRefreshToken } = store;
+  const rotated = Promise.withResolvers<void>();
+  store.rotateRefreshToken = async (...rotation) => {
+    await rotateRefreshToken.apply(store, rotation);
+    rotated.resolve();
+  };
+  const answer = admin.call("DELETE", "/admin/accounts/invalid");
+  await rotated.promise;
+  // The call goes on from here in turns of its own.
+  await new Promise((resolve) => setTimeout(resolve));
+  await manager.get(new AbortController().signal);
+  assert.equal(admin.tokenEndpoint.requests.at(-1)?.form.get("refresh_token"), "rotated");
+  gate.resolve();
+  assert.deepEqual((await answer).body.removed, []);
+});
+
+Deno.test("DELETE invalid forgets what it removes although the removal of another account fails", async () => {
+  const bert = newAccount("bert@example.com");
+  await using admin = await AdminFixture.start({ accounts: [anna, bert] });
+  const { store, tokens } = admin.services;
+  tokens.for(store.get("bert@example.com")!);
+  const failed = Promise.withResolvers<void>();
+  admin.tokenEndpoint.always(({ form }) =>
+    form.get("refresh_token") === bert.refresh_token ? { until: failed.promise, then: refusal } : refusal
+  );
+  const { remove } = store;
+  store.remove = async (email) => {
+    if (email !== "anna@example.com") return await remove.call(store, email);
+    failed.resolve();
+    throw new Error("no space left");
+  };
+  assert.equal((await admin.call("DELETE", "/admin/accounts/invalid")).status, 500);
+  assert.equal(store.get("bert@example.com"), undefined);
+  assert.equal(tokens.find("bert@example.com"), undefined);
 });
 
 Deno.test("an accounts file that can't be written reads 500 and says so", async () => {

@@ -84,3 +84,32 @@ Deno.test("a batch takes exactly 1,000 accounts", async () => {
   assert.equal(answer.status, 200);
   assert.equal((await admin.fileRecords()).length, 1000);
 });
+
+Deno.test("a batch tells of an account that it has replaced while others are still being verified", async () => {
+  const [there, slow] = [newAccount("there@example.com"), newAccount("slow@example.com")];
+  await using admin = await AdminFixture.start({ accounts: [there] });
+  const { store, tokens } = admin.services;
+  const manager = tokens.for(store.get("there@example.com")!);
+  const gate = Promise.withResolvers<void>();
+  const granted = { access_token: "t", token_type: "Bearer", expires_in: 3600 };
+  admin.tokenEndpoint.always(({ form }) => {
+    const grant = form.get("refresh_token");
+    if (grant === slow.refresh_token) return { until: gate.promise, then: { body: granted } };
+    return { body: { ...granted, ...(grant === there.refresh_token && { refresh_token: "rotated" }) } };
+  });
+  const { add } = store;
+  const replaced = Promise.withResolvers<void>();
+  store.add = async (...addition) => {
+    const account = await add.apply(store, addition);
+    replaced.resolve();
+    return account;
+  };
+  const answer = admin.call("POST", path, { body: { accounts: [there, slow], overwrite: true } });
+  await replaced.promise;
+  // The call goes on from here in turns of its own.
+  await new Promise((resolve) => setTimeout(resolve));
+  await manager.get(new AbortController().signal);
+  assert.equal(admin.tokenEndpoint.requests.at(-1)?.form.get("refresh_token"), "rotated");
+  gate.resolve();
+  assert.equal((await answer).status, 200);
+});

@@ -287,3 +287,13 @@ Deno.test("SubmissionServer keeps two listeners of the same kind apart at a relo
   assert.deepEqual(proxy.submission.listeners.map(({ address }) => address.port), ports);
   using _client = await proxy.signIn({ listener: 1 });
 });
+
+Deno.test("SubmissionServer that stops while a reload opens listeners closes them, too", async () => {
+  await using proxy = await startProxy();
+  const added = (["none", "starttls", "tls"] as const).map((security) => proxy.plan({ security }));
+  // The first is the one that is open.
+  const opening = proxy.submission.listen([proxy.plan({}), ...added]);
+  await proxy.submission.close();
+  await opening;
+  assert.deepEqual(proxy.submission.listeners, []);
+});

@@ -117,11 +117,10 @@ export function accountListRoutes({ context, admission, closing }: AdminServices
       throw new RequestProblem(400, "Removing all accounts wants ?confirm=true");
     }
     const emails = accounts.list().map(({ email }) => email);
-    try {
-      await Promise.all(emails.map((email) => accounts.remove(email)));
-    } finally {
-      accountsChanged();
-    }
+    const removals = await Promise.allSettled(emails.map((email) => accounts.remove(email)));
+    accountsChanged();
+    const failure = removals.find((removal) => removal.status === "rejected");
+    if (failure) throw failure.reason;
     context.log.info("All accounts removed over the API: {count}", { count: emails.length });
     return c.json({ success: true as const, removed: emails.length }, 200);
   });

@@ -1,11 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { AccountStoreError } from "../../accounts/account_store_error.ts";
 import { ConfigError } from "../../config/config_error.ts";
-import { inParallel } from "../../verification/in_parallel.ts";
 import { newAccountSchema } from "../account_body.ts";
 import { newAccountFaults, onePerField, schemaFaults } from "../account_faults.ts";
 import type { AdminServices } from "../admin_services.ts";
 import { createApiApp, jsonAnswer, jsonBody, withToken } from "../api_app.ts";
+import { inParallelToTheEnd } from "../in_parallel_to_the_end.ts";
 import {
   commonProblems,
   detailsOf,
@@ -74,7 +74,7 @@ export function batchRoutes({ context, admission, closing }: AdminServices): Ope
     const items = accounts.map((item) => ({ verify, overwrite, ...asObject(item) }));
     const doubles = repeatedItems(items);
     try {
-      const results = await inParallel(items, (item, index) => {
+      const results = await inParallelToTheEnd(items, (item, index) => {
         closing.throwIfAborted();
         return doubles.has(index)
           ? failed(index, {
@@ -96,6 +96,8 @@ export function batchRoutes({ context, admission, closing }: AdminServices): Ope
   async function admitItem(index: number, item: Record<string, unknown>): Promise<BatchResult> {
     try {
       const { account, isReplacement } = await admission.admit(checked(item));
+      // At once: the verification may have rotated away the token that the account has been using.
+      if (isReplacement) context.accountsChanged();
       return { index, email: account.email, success: true, status: isReplacement ? 200 : 201 };
     } catch (error) {
       return await failed(index, { item, error });

@@ -83,6 +83,23 @@ Deno.test("AccountStore refuses a faulty edit and leaves file and memory as they
   assert.equal(store.get("a@example.com")?.username, "a@example.com");
 });
 
+Deno.test("AccountStore gives a user name to one of two accounts that are added at the same time", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  const [first, second, third] = await Promise.allSettled([
+    store.add(record("b@example.com", { username: "Printer" })),
+    store.add(record("c@example.com", { username: "printer" })),
+    store.add(record("d@example.com", { username: "A@example.com" })),
+  ]);
+  assert.deepEqual([first?.status, second?.status, third?.status], ["fulfilled", "rejected", "rejected"]);
+  const alone = await store.add(record("c@example.com", { username: "printer" })).catch((error) => error);
+  assert.deepEqual((second as PromiseRejectedResult).reason.findings, alone.findings);
+  assert.deepEqual((await folder.open()).list().map(({ email }) => email), [
+    "a@example.com",
+    "b@example.com",
+  ]);
+});
+
 Deno.test("AccountStore moves an account to another e-mail, its encrypted secrets too", async () => {
   await using folder = await accountsFolder([record("a@example.com")]);
   const store = await folder.open({ secretBox });
@@ -162,6 +179,20 @@ Deno.test("AccountStore keeps rotated tokens in the state folder while the accou
   assert.equal((await folder.open()).get("b@example.com")?.refreshToken, "b@example.com token 0");
   assert.equal((await Deno.stat(join(folder.folder, "state", "refresh_tokens.json"))).mode! & 0o777, 0o600);
   assert.equal(folder.messages().filter((message) => message.includes("refresh_tokens.json")).length, 1);
+});
+
+Deno.test("AccountStore finds a rotated token again whose write to the accounts file failed half-way", async () => {
+  await using folder = await accountsFolder();
+  // The temporary file's name is longer still: too long for the file system.
+  const file = join(folder.folder, `${"a".repeat(220)}.json`);
+  await Deno.writeTextFile(file, JSON.stringify([record("a@example.com")]), { mode: 0o600 });
+  await Deno.mkdir(join(folder.folder, "state"));
+  const store = await folder.open({ file });
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await store.rotateRefreshToken("a@example.com", "token 2");
+  const [unchanged] = JSON.parse(await Deno.readTextFile(file));
+  assert.equal(unchanged.refresh_token, "a@example.com token 0");
+  assert.equal((await folder.open({ file })).get("a@example.com")?.refreshToken, "token 2");
 });
 
 Deno.test("AccountStore prefers a new grant in accounts.json to a rotated token of the old one", async () => {

@@ -143,6 +143,14 @@ Deno.test("Reloader applies nothing when the stop comes while it prepares", asyn
   assert.deepEqual(shown, ["reloading"]);
 });
 
+Deno.test("Reloader doesn't call the service running when the stop comes while it applies", async () => {
+  const stop = new AbortController();
+  const stopping = part("settings", [], { apply: () => stop.abort() });
+  const { reloader, shown } = makeReloader([stopping], stop.signal);
+  assert.equal((await reloader.reload("SIGHUP")).applied, true);
+  assert.deepEqual(shown, ["reloading"]);
+});
+
 Deno.test("describeFinding leaves out what it doesn't know", () => {
   assert.equal(describeFinding({ message: "Cannot read" }), "Cannot read");
   assert.equal(

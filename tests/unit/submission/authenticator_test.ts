@@ -171,6 +171,47 @@ Deno.test("Authenticator hashes no more for an address that has failed too often
   assert.ok(fixture.verified.length <= 8, `${fixture.verified.length} hashes`);
 });
 
+Deno.test("Authenticator refuses no right password because another address that gave it is locked out", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using fixture = new Fixture({
+    maxFailures: 2,
+    async verifyPassword(password, hash) {
+      if (password !== "b") await gate.promise;
+      return hash === `hash of ${password}`;
+    },
+  });
+  const guesses = ["1", "2"].map((guess) => fixture.signIn("a@example.com", guess));
+  const failing = fixture.signIn("scanner", "b");
+  await turn();
+  const other = fixture.signIn("scanner", "b", { client: "192.0.2.2" });
+  await turn();
+  for (let failure = 0; failure < 2; failure++) await fixture.failures.consume(REMOTE);
+  gate.resolve();
+  assert.deepEqual(await Promise.all([...guesses, failing]), ["locked-out", "locked-out", "locked-out"]);
+  assert.deepEqual(await other, { account: "b@example.com" });
+});
+
+Deno.test("Authenticator hashes no password that was verified for another address while this one waited", async () => {
+  const gate = Promise.withResolvers<boolean>();
+  let hashes = 0;
+  await using fixture = new Fixture({
+    verifyPassword: (password) => {
+      if (password === "a") hashes++;
+      return password === "a" ? Promise.resolve(true) : gate.promise;
+    },
+  });
+  const taken = ["1", "2"].map((guess) => fixture.signIn("a@example.com", guess, { client: "192.0.2.9" }));
+  await turn();
+  const waiting = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map((client) =>
+    fixture.signIn("a@example.com", "a", { client })
+  );
+  await turn();
+  gate.resolve(false);
+  assert.deepEqual(await Promise.all(taken), ["refused", "refused"]);
+  for (const result of await Promise.all(waiting)) assert.deepEqual(result, { account: "a@example.com" });
+  assert.ok(hashes <= 2, `${hashes} hashes`);
+});
+
 Deno.test("Authenticator ends a wait for a hash with the session, and hashes nothing for nobody", async () => {
   const gate = Promise.withResolvers<boolean>();
   let hashes = 0;
