@@ -170,19 +170,20 @@ function claimNames(
   account: Account,
   { names, path }: { readonly names: Map<string, string>; readonly path: string },
 ): RecordFinding[] {
-  const claims = new Map([
-    [`email ${account.email.toLowerCase()}`, "email"],
-    [`username ${account.username.toLowerCase()}`, "username"],
-  ]);
-  return [...claims].flatMap(([claim, key]) => {
-    const holder = names.get(claim);
-    names.set(claim, holder ?? path);
-    // Two accounts with one e-mail have the same user name by default; one finding says it.
-    const isEcho = key === "username" && account.username === account.email;
-    return holder === undefined || isEcho
+  const claim = (key: "email" | "username") => {
+    const name = `${key} ${account[key].toLowerCase()}`;
+    const holder = names.get(name);
+    names.set(name, holder ?? path);
+    return { path: key, holder };
+  };
+  const [email, username] = [claim("email"), claim("username")];
+  // Two accounts with one e-mail have the same user name by default; one finding says it.
+  const isEcho = account.username === account.email && username.holder === email.holder;
+  return [email, ...(isEcho ? [] : [username])].flatMap(({ path: key, holder }) =>
+    holder === undefined
       ? []
-      : [{ path: key, message: `is the same as that of ${holder}`, hint: "each account needs its own" }];
-  });
+      : [{ path: key, message: `is the same as that of ${holder}`, hint: "each account needs its own" }]
+  );
 }
 
 function join(path: string, key: string): string {

@@ -125,6 +125,12 @@ const faults: [why: string, content: unknown, expected: string[]][] = [
   ["a user name twice", [record("a@example.com"), record("b@example.com", { username: "A@example.com" })], [
     "[1].username is the same as that of [0]",
   ]],
+  ["a user name that is a later e-mail", [
+    record("a@example.com", { username: "B@example.com" }),
+    record("b@example.com"),
+  ], [
+    "[1].username is the same as that of [0]",
+  ]],
   ["all faults at once", [record("joe"), record("jim")], [
     "[0].email must be an e-mail address",
     "[1].email must be an e-mail address",
