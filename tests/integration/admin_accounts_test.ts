@@ -94,6 +94,15 @@ Deno.test("POST accounts reads 409 for one that exists, and doesn't ask for a to
   assert.equal(admin.tokenEndpoint.requestCount, 0);
 });
 
+Deno.test("POST accounts reads 400 for a user name that another account has, and doesn't ask for a token", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const body = newAccount("bert@example.com", { username: "ANNA@example.com" });
+  const answer = await admin.call("POST", "/admin/accounts", { body });
+  assert.equal(answer.status, 400);
+  assert.deepEqual(answer.body.details.map(({ path }: { path: string }) => path), ["username"]);
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+});
+
 Deno.test("POST accounts with overwrite replaces, and keeps the password", async () => {
   await using admin = await AdminFixture.start();
   await admin.call("POST", "/admin/accounts", { body: { ...anna, password: "pa55" } });
