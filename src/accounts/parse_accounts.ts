@@ -1,6 +1,7 @@
 /** From the records of accounts.json to accounts, with every fault found on the way. */
 
 import { ConfigError, type Finding } from "../config/config_error.ts";
+import { isPlain } from "../config/config_values.ts";
 import { joinPath } from "../config/known_keys.ts";
 import { nearestKey } from "../config/nearest_key.ts";
 import type { ProviderSettings } from "../config/settings.ts";
@@ -132,6 +133,13 @@ function crossFaults(record: AccountRecord): RecordFinding[] {
       path: "private_key_file",
       message: 'is missing, and grant is "service_account"',
       hint: "give the JSON key file that Google issued",
+    });
+  }
+  if (record.sasl_user !== undefined && !isPlain(record.sasl_user)) {
+    faults.push({
+      path: "sasl_user",
+      message: "must be text without control characters",
+      hint: "it goes into XOAUTH2, where they end a field",
     });
   }
   const hasCertificate = private_key_file !== undefined && certificate_file !== undefined;

@@ -98,10 +98,15 @@ export const cidr: z.ZodCustom<string, string> = leaf<string>({
 
 /** An e-mail address, loosely: one `@` with something on both sides. */
 export const address: z.ZodCustom<string, string> = leaf<string>({
-  accepts: (value) => typeof value === "string" && /^[^@\s]+@[^@\s]+$/.test(value),
+  accepts: (value) => typeof value === "string" && /^[^@\s]+@[^@\s]+$/.test(value) && isPlain(value),
   is: "an e-mail address",
   hint: "as it stands in accounts.json",
 });
+
+/** Whether a text is free of control characters, which end fields of XOAUTH2, and of what UTF-8 can't carry. */
+export function isPlain(value: string): boolean {
+  return !/[\p{Cc}\p{Cs}]/u.test(value);
+}
 
 /** Whether `url` is https, or http to this machine, and holds no user name or password. */
 export function isSecureUrl(url: string): boolean {
