@@ -187,3 +187,23 @@ Deno.test("loadSettings reads the Python program's file with one notice", async 
   assert.equal(outlook?.pool.maxTransactions, 150);
   assert.equal(outlook?.pool.connectionMaxAgeMs, 240_000);
 });
+
+const greetings: readonly [name: string, isGood: boolean][] = [
+  ["mail.example.com", true],
+  ["mta_1", true],
+  ["[192.0.2.1]", true],
+  ["[IPv6:2001:db8::1]", true],
+  ["a\r\nNOOP", false],
+  ["a b", false],
+  ["m\u00fcller.example", false],
+  ["-a", false],
+  ["a".repeat(256), false],
+];
+
+for (const [hostname, isGood] of greetings) {
+  Deno.test(`loadSettings ${isGood ? "takes" : "refuses"} ${JSON.stringify(hostname)} to greet with`, async () => {
+    const loaded = load({ "/work/config.json": { global: { smtp: { hostname } } } });
+    if (isGood) assert.equal((await loaded).settings.submission.hostname, hostname);
+    else assert.deepEqual((await findingsOf(loaded)).map(({ path }) => path), ["global.smtp.hostname"]);
+  });
+}
