@@ -104,8 +104,24 @@ async function findConfig(start: StartSettings, search: Search): Promise<FoundFi
     const path = places.resolve(folder, "config.json");
     const text = await readIfThere(path, search);
     if (text !== undefined) return { path, text };
+    if (await isLink(path)) throw danglingLink(path);
   }
   return undefined;
+}
+
+/** Somebody wanted settings there: going on without them would be a surprise. */
+function danglingLink(path: string): ConfigError {
+  const hint = "mend the link, or remove it";
+  return new ConfigError([{ file: path, path: "", message: "is a link to a file that isn't there", hint }]);
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
 }
 
 function missingConfig(path: string): ConfigError {

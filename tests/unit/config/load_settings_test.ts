@@ -188,6 +188,21 @@ Deno.test("loadSettings reads the Python program's file with one notice", async 
   assert.equal(outlook?.pool.connectionMaxAgeMs, 240_000);
 });
 
+Deno.test("loadSettings refuses a link to a config.json that isn't there", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.symlink("nowhere.json", `${cwd}/config.json`);
+    const findings = await findingsOf(loadSettings({ options: {}, env: {}, platform: { ...linux, cwd } }));
+    assert.deepEqual(findings.map(({ file, message }) => [file, message]), [
+      [`${cwd}/config.json`, "is a link to a file that isn't there"],
+    ]);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
 const greetings: readonly [name: string, isGood: boolean][] = [
   ["mail.example.com", true],
   ["mta_1", true],
