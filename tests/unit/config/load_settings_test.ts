@@ -203,6 +203,17 @@ Deno.test("loadSettings refuses a link to a config.json that isn't there", {
   }
 });
 
+for (const host of ["0.0.0.0", "::", "192.0.2.1"]) {
+  Deno.test(`loadSettings warns of an admin API at ${host}, wherever that is said`, async () => {
+    const file = await load({ "/work/config.json": { admin: { host } } });
+    const option = await load({}, { options: { adminHost: host } });
+    for (const { warnings } of [file, option]) {
+      assert.deepEqual(warnings.map(({ path }) => path), ["admin.host"]);
+      assert.match(warnings[0]!.message, /other machines reach the admin API/);
+    }
+  });
+}
+
 const greetings: readonly [name: string, isGood: boolean][] = [
   ["mail.example.com", true],
   ["mta_1", true],
