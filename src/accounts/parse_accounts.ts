@@ -1,6 +1,7 @@
 /** From the records of accounts.json to accounts, with every fault found on the way. */
 
 import { ConfigError, type Finding } from "../config/config_error.ts";
+import { isPlain } from "../config/config_values.ts";
 import { joinPath } from "../config/known_keys.ts";
 import { nearestKey } from "../config/nearest_key.ts";
 import type { ProviderSettings } from "../config/settings.ts";
@@ -134,6 +135,13 @@ function crossFaults(record: AccountRecord): RecordFinding[] {
       hint: "give the JSON key file that Google issued",
     });
   }
+  if (record.sasl_user !== undefined && !isPlain(record.sasl_user)) {
+    faults.push({
+      path: "sasl_user",
+      message: "must be text without control characters",
+      hint: "it goes into XOAUTH2, where they end a field",
+    });
+  }
   const hasCertificate = private_key_file !== undefined && certificate_file !== undefined;
   if (grant === "client_credentials" && client_secret === undefined && !hasCertificate) {
     faults.push({
@@ -170,19 +178,20 @@ function claimNames(
   account: Account,
   { names, path }: { readonly names: Map<string, string>; readonly path: string },
 ): RecordFinding[] {
-  const claims = new Map([
-    [`email ${account.email.toLowerCase()}`, "email"],
-    [`username ${account.username.toLowerCase()}`, "username"],
-  ]);
-  return [...claims].flatMap(([claim, key]) => {
-    const holder = names.get(claim);
-    names.set(claim, holder ?? path);
-    // Two accounts with one e-mail have the same user name by default; one finding says it.
-    const isEcho = key === "username" && account.username === account.email;
-    return holder === undefined || isEcho
+  const claim = (key: "email" | "username") => {
+    const name = `${key} ${account[key].toLowerCase()}`;
+    const holder = names.get(name);
+    names.set(name, holder ?? path);
+    return { path: key, holder };
+  };
+  const [email, username] = [claim("email"), claim("username")];
+  // Two accounts with one e-mail have the same user name by default; one finding says it.
+  const isEcho = account.username === account.email && username.holder === email.holder;
+  return [email, ...(isEcho ? [] : [username])].flatMap(({ path: key, holder }) =>
+    holder === undefined
       ? []
-      : [{ path: key, message: `is the same as that of ${holder}`, hint: "each account needs its own" }];
-  });
+      : [{ path: key, message: `is the same as that of ${holder}`, hint: "each account needs its own" }]
+  );
 }
 
 function join(path: string, key: string): string {

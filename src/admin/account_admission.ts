@@ -11,7 +11,7 @@ import type { VerificationFailure } from "../verification/verification.ts";
 import type { NewAccount } from "./account_body.ts";
 import { newAccountFaults, onePerField } from "./account_faults.ts";
 import type { AdminContext } from "./admin_context.ts";
-import { detailsOf, RequestProblem } from "./request_problem.ts";
+import { detailsOf, type ProblemDetail, RequestProblem } from "./request_problem.ts";
 
 /** What admission needs of the daemon. */
 export type AdmissionContext = Pick<AdminContext, "accounts" | "tokens" | "providers" | "now" | "log">;
@@ -60,10 +60,18 @@ export class AccountAdmission {
     const faults = newAccountFaults({ ...fields, verify: verify ?? true }, this.#context.providers());
     const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
     const parsed = parseRecord(present, this.#recordContext());
-    const all = onePerField([...faults, ...detailsOf(parsed.faults)]);
+    // The store would find it too, but only after the verification, which may use the grant up.
+    const taken = parsed.account ? this.#takenNames(parsed.account) : [];
+    const all = onePerField([...faults, ...detailsOf(parsed.faults), ...taken]);
     if (all.length > 0) throw new RequestProblem(400, "The account has faults", all);
     const record = present as AccountRecord;
     return password === undefined ? record : { ...record, password_hash: await hashPassword(password) };
+  }
+
+  #takenNames({ email, username }: Account): ProblemDetail[] {
+    const holder = this.#context.accounts.byUsername(username);
+    if (holder === undefined || holder.email.toLowerCase() === email.toLowerCase()) return [];
+    return [{ path: "username", message: "belongs to another account", hint: "each account needs its own" }];
   }
 
   async #verify(record: AccountRecord): Promise<AccountRecord> {

@@ -1,4 +1,7 @@
 import type { Account } from "../accounts/account.ts";
+import type { AccountStore } from "../accounts/account_store.ts";
+import { sameGrant } from "../oauth/same_grant.ts";
+import { TokenError } from "../oauth/token_error.ts";
 import type { VerificationFailure } from "../verification/verification.ts";
 import { verifyGrant } from "../verification/verify_account.ts";
 import type { AdminContext } from "./admin_context.ts";
@@ -13,27 +16,38 @@ export interface InvalidAccountsOutcome {
   readonly kept: { readonly email: string; readonly error: string; readonly remedy: string }[];
 }
 
+type RemovalContext = Pick<AdminContext, "accounts" | "tokens" | "now" | "accountsChanged" | "log">;
+
+/** The last run on each store. Of two at a time, one would take what the other has just had replaced for invalid. */
+const runs = new WeakMap<AccountStore, Promise<unknown>>();
+
 /**
- * Removes the accounts for which the token endpoint answers `invalid_grant` (RFC 6749 §5.2). Faults of the app, of the
- * network or of the provider say nothing about the grant: those accounts stay.
+ * Removes the accounts for which the token endpoint answers `invalid_grant` (RFC 6749 §5.2) for good. Faults of the app, of
+ * the network or of the provider say nothing about the grant: those accounts stay, and so does one that has a token to
+ * send with. A run waits for the one before it.
  *
  * @throws The signal's reason when it aborts.
  */
 export async function removeInvalidAccounts(
-  context: Pick<AdminContext, "accounts" | "tokens" | "now" | "accountsChanged" | "log">,
+  context: RemovalContext,
   signal: AbortSignal,
 ): Promise<InvalidAccountsOutcome> {
+  const before = runs.get(context.accounts);
+  const run = Promise.allSettled([before]).then(() => askAndRemove(context, signal));
+  runs.set(context.accounts, run);
+  return await run;
+}
+
+async function askAndRemove(context: RemovalContext, signal: AbortSignal): Promise<InvalidAccountsOutcome> {
   const { accounts } = context;
   const all = accounts.list();
   const outcome: InvalidAccountsOutcome = { checked: all.length, removed: [], kept: [] };
   try {
-    await inParallelToTheEnd(all, async (account) => {
-      const failure = await failureOfGrant(account, { ...context, signal });
-      if (!failure) return;
-      const { email } = account;
-      // Rotated by a refresh meanwhile: then the token that was refused isn't the account's any more.
-      const isCurrent = accounts.get(email)?.refreshToken === account.refreshToken;
-      if (failure.tokenError === "invalid_grant" && isCurrent) {
+    await inParallelToTheEnd(all, async ({ email }) => {
+      const refusal = await refusalOf(email, { ...context, signal });
+      if (!refusal) return;
+      const { failure, account } = refusal;
+      if (isInvalid(failure) && !canStillSend(account, context)) {
         await accounts.remove(email);
         context.log.info("Account {account} removed: its grant is invalid", { account: email });
         outcome.removed.push(email);
@@ -47,11 +61,52 @@ export async function removeInvalidAccounts(
   return outcome;
 }
 
+interface Refusal {
+  /** As it is when this is told. */
+  readonly account: Account;
+  readonly failure: VerificationFailure;
+}
+
+type Asking = Pick<AdminContext, "accounts" | "tokens" | "now"> & { readonly signal: AbortSignal };
+
+/** Asks for a token, and again where the refused grant isn't the account's any more: a refresh has replaced it meanwhile. */
+async function refusalOf(email: string, asking: Asking): Promise<Refusal | undefined> {
+  for (;;) {
+    const account = asking.accounts.get(email);
+    const failure = account && await failureOfGrant(account, asking);
+    if (!failure) return undefined;
+    await refreshEnded(email, asking);
+    const current = asking.accounts.get(email);
+    if (current && sameGrant(account, current)) return { account: current, failure };
+  }
+}
+
+/** A refresh under way may have used up the grant that was refused here, and bring the next one. */
+async function refreshEnded(email: string, { tokens, signal }: Asking): Promise<void> {
+  const manager = tokens.find(email);
+  if (manager?.state.state !== "refreshing") return;
+  try {
+    await manager.get(signal);
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+  }
+}
+
+/** A throttled or failing endpoint may say `invalid_grant` too, and doesn't mean it. */
+function isInvalid({ tokenError, kind }: VerificationFailure): boolean {
+  return tokenError === "invalid_grant" && kind === "refused";
+}
+
+/** Whether the account has an access token, or a newer refresh token that is not on disk yet. */
+function canStillSend({ email, refreshToken }: Account, { tokens }: Pick<AdminContext, "tokens">): boolean {
+  const manager = tokens.find(email);
+  return manager !== undefined &&
+    (manager.state.state === "valid" || manager.account.refreshToken !== refreshToken);
+}
+
 async function failureOfGrant(
   account: Account,
-  { accounts, tokens, now, signal }: Pick<AdminContext, "accounts" | "tokens" | "now"> & {
-    readonly signal: AbortSignal;
-  },
+  { accounts, tokens, now, signal }: Asking,
 ): Promise<VerificationFailure | undefined> {
   const { failure } = await verifyGrant(account, {
     probe: (probed, probeSignal) => tokens.probe(probed, probeSignal),

@@ -6,6 +6,7 @@ import type { CommandContext } from "./command_context.ts";
 import { exitStatus } from "../lifecycle/exit_status.ts";
 import type { CommandInput } from "./terminal_input.ts";
 import { registerStart, type RunDaemon } from "./start.ts";
+import { printable } from "./styled.ts";
 import { registerVersion } from "./version.ts";
 import { versionNumber } from "../version_number.ts";
 
@@ -32,7 +33,13 @@ export interface ProgramOptions {
  */
 export async function runProgram(args: readonly string[], options: ProgramOptions): Promise<number> {
   let status: number = exitStatus.clean;
-  const context: CommandContext = { ...options, finish: (ended) => status = ended };
+  const { out, err, isTerminal } = options;
+  const context: CommandContext = {
+    ...options,
+    out: (line) => out(printable(line, isTerminal)),
+    err: (line) => err(printable(line, isTerminal)),
+    finish: (ended) => status = ended,
+  };
   const program = createProgram(context, options);
   const unknown = unknownCommand(args, program);
   if (unknown !== undefined) {

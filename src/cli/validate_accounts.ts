@@ -1,21 +1,24 @@
 import { ConfigError } from "../config/config_error.ts";
 import type { Environment } from "../config/platform_places.ts";
 import type { Settings } from "../config/settings.ts";
-import { findStartFaults } from "../daemon/start_faults.ts";
+import { findKeyFaults, findPlaceFaults, findStartFaults } from "../daemon/start_faults.ts";
 import type { AccountsReport } from "./check.ts";
 import { openStore } from "./local_services.ts";
 
 /** Reads the accounts file that settings name, finds what is wrong between the two, and changes nothing. */
 export async function validateAccounts(settings: Settings, env: Environment): Promise<AccountsReport> {
+  const placeFaults = await findPlaceFaults(settings, env);
   try {
     const store = await openStore({ settings, env });
     const faults = await findStartFaults(settings, store.list());
-    return { accounts: store.list().length, faults, warnings: store.warnings };
+    const warnings = [...store.warnings, ...await findKeyFaults(settings, store.list())];
+    return { accounts: store.list().length, faults: [...placeFaults, ...faults], warnings };
   } catch (error) {
     if (error instanceof ConfigError) {
-      return { accounts: 0, faults: error.findings, warnings: error.warnings };
+      return { accounts: 0, faults: [...placeFaults, ...error.findings], warnings: error.warnings };
     }
     if (!(error instanceof Error)) throw error;
+    if (placeFaults.length > 0) return { accounts: 0, faults: placeFaults, warnings: [] };
     const finding = {
       file: settings.accountsFile,
       path: "",

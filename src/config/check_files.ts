@@ -29,7 +29,7 @@ function namedFiles(settings: Settings): NamedFile[] {
   const add = (key: string, path: string | undefined, kind: Pick<NamedFile, "label" | "content">) => {
     if (path !== undefined) files.push({ key, path, ...kind });
   };
-  for (const [index, listener] of settings.listeners.entries()) {
+  for (const [index, listener] of (settings.adminOnly ? [] : settings.listeners).entries()) {
     add(`listeners[${index}].certificate_file`, listener.certificateFile, certificate);
     add(`listeners[${index}].private_key_file`, listener.privateKeyFile, privateKey);
   }

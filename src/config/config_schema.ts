@@ -10,6 +10,7 @@ import {
   address,
   cidr,
   flag,
+  greetingName,
   host,
   number,
   seconds,
@@ -26,8 +27,8 @@ const security = word(["none", "starttls", "tls"]);
 
 const submission = z.strictObject({
   /** Name in the greeting and in trace fields; `server_hostname` is its name in files of the Python program. */
-  hostname: text.optional(),
-  server_hostname: text.optional(),
+  hostname: greetingName.optional(),
+  server_hostname: greetingName.optional(),
   bare_newline: word(["normalize", "reject"]).optional(),
   max_text_line_octets: wholeNumber(0, 10_000_000).optional(),
   add_received_header: flag.optional(),

@@ -96,12 +96,28 @@ export const cidr: z.ZodCustom<string, string> = leaf<string>({
   hint: 'such as "192.0.2.7", "10.0.0.0/8" or "2001:db8::/32"',
 });
 
+/** A name to greet with (RFC 5321 §4.1.2, `Domain` or `address-literal`). */
+export const greetingName: z.ZodCustom<string, string> = leaf<string>({
+  accepts: (value) => typeof value === "string" && value.length <= 255 && isGreetingName(value),
+  is: "a host name",
+  hint: 'in ASCII and with letters, digits, dots and hyphens only, such as "mail.example.com"',
+});
+
+function isGreetingName(name: string): boolean {
+  return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name) || /^\[[A-Za-z0-9:.-]+\]$/.test(name);
+}
+
 /** An e-mail address, loosely: one `@` with something on both sides. */
 export const address: z.ZodCustom<string, string> = leaf<string>({
-  accepts: (value) => typeof value === "string" && /^[^@\s]+@[^@\s]+$/.test(value),
+  accepts: (value) => typeof value === "string" && /^[^@\s]+@[^@\s]+$/.test(value) && isPlain(value),
   is: "an e-mail address",
   hint: "as it stands in accounts.json",
 });
+
+/** Whether a text is free of control characters, which end fields of XOAUTH2, and of what UTF-8 can't carry. */
+export function isPlain(value: string): boolean {
+  return !/[\p{Cc}\p{Cs}]/u.test(value);
+}
 
 /** Whether `url` is https, or http to this machine, and holds no user name or password. */
 export function isSecureUrl(url: string): boolean {

@@ -4,6 +4,7 @@ import { ConfigError, type Finding } from "./config_error.ts";
 import type { Config } from "./config_schema.ts";
 import { environmentSettings } from "./environment_settings.ts";
 import { fillSettings } from "./fill_settings.ts";
+import { isLoopbackHost } from "./loopback_host.ts";
 import { parseConfig, type ParsedConfig } from "./parse_config.ts";
 import { currentPlatform, type Environment, type Platform, platformPlaces } from "./platform_places.ts";
 import type { PlatformPlaces } from "./platform_places.ts";
@@ -67,8 +68,19 @@ export async function loadSettings(sources: LoadSettingsOptions): Promise<Loaded
   });
   return {
     settings: configFile ? { ...settings, configFile: configFile.path } : settings,
-    warnings: parsed.warnings,
+    warnings: [...parsed.warnings, ...openAdmin(settings, file)],
   };
+}
+
+/** The admin API speaks plain HTTP, and its token opens everything. */
+function openAdmin({ admin: { hostname } }: Pick<Settings, "admin">, file: string): Finding[] {
+  if (isLoopbackHost(hostname)) return [];
+  return [{
+    file,
+    path: "admin.host",
+    message: `is ${hostname}: other machines reach the admin API, and its token crosses the network in clear`,
+    hint: "have it on 127.0.0.1, or behind a proxy that speaks TLS, with a firewall around both",
+  }];
 }
 
 /** The listeners that will be opened are the ones to check: an option may have moved the first. */
@@ -104,8 +116,24 @@ async function findConfig(start: StartSettings, search: Search): Promise<FoundFi
     const path = places.resolve(folder, "config.json");
     const text = await readIfThere(path, search);
     if (text !== undefined) return { path, text };
+    if (await isLink(path)) throw danglingLink(path);
   }
   return undefined;
+}
+
+/** Somebody wanted settings there: going on without them would be a surprise. */
+function danglingLink(path: string): ConfigError {
+  const hint = "mend the link, or remove it";
+  return new ConfigError([{ file: path, path: "", message: "is a link to a file that isn't there", hint }]);
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
 }
 
 function missingConfig(path: string): ConfigError {

@@ -1,5 +1,6 @@
 /** What a reload reads anew: settings, accounts, certificates, log. Everything is checked before anything changes. */
 
+import type { ResolveProvider } from "../accounts/account_from_record.ts";
 import { ConfigError, formatFinding } from "../config/config_error.ts";
 import type { LoadedSettings } from "../config/load_settings.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
@@ -36,9 +37,7 @@ async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Pro
   const log = daemon.log.logger.getChild("lifecycle");
   const { settings, warnings } = await load();
   const before = daemon.settings;
-  const accounts = await daemon.store.prepareReload({
-    resolveProvider: (name, overrides) => resolveProvider(settings.providers, name, overrides),
-  });
+  const accounts = await daemon.store.prepareReload({ resolveProvider: resolverOf(settings.providers) });
   await refuseFaults(settings, accounts.accounts);
   const plans = settings.adminOnly ? [] : await planListeners(settings.listeners);
   if (!before.adminOnly) refuseMoves(plans, { file: settings.configFile, held: daemon.submission.listeners });
@@ -57,6 +56,14 @@ async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Pro
       }
     },
   };
+}
+
+/**
+ * The store keeps the resolver until the next reload. Made inside `prepare`, it would keep all that `apply` uses too: the
+ * accounts of the reload before, with their resolver, and so those of every reload.
+ */
+function resolverOf(providers: Settings["providers"]): ResolveProvider {
+  return (name, overrides) => resolveProvider(providers, name, overrides);
 }
 
 /** Both or neither: the log changes first, since it can be put back. */

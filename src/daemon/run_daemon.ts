@@ -16,7 +16,7 @@ import { type Log, openLog } from "../telemetry/log.ts";
 import { Daemon } from "./daemon.ts";
 import { drainSteps } from "./drain_steps.ts";
 import { reloadParts } from "./reload_parts.ts";
-import { refuseFaults } from "./start_faults.ts";
+import { findKeyFaults, refuseFaults, refusePlaceFaults } from "./start_faults.ts";
 import { TakeOver } from "./take_over.ts";
 import { type SandboxStart, withSandbox } from "./with_sandbox.ts";
 
@@ -86,9 +86,11 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
   const takeOver = settings.takeOver
     ? new TakeOver({ settings, env, log: logger, signal: lifecycle.stopSignal })
     : undefined;
+  await refusePlaceFaults(settings, env);
   const daemon = await Daemon.open({ settings, log, lifecycle, env, ...(takeOver && { takeOver }) });
   report(daemon.store.warnings, (text) => logger.warn(text));
   await refuseFaults(settings, daemon.store.list());
+  report(await findKeyFaults(settings, daemon.store.list()), (text) => logger.warn(text));
   const reloader = new Reloader({
     parts: reloadParts(daemon, load),
     observer: manager,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { verifyPassword } from "../../src/accounts/password_hash.ts";
+import type { TokenAnswer } from "../support/token_endpoint.ts";
 import { AdminFixture, newAccount } from "./admin_fixture.ts";
 
 const anna = newAccount("anna@example.com", { client_secret: "s3cret-of-anna" });
@@ -90,6 +91,15 @@ Deno.test("POST accounts reads 409 for one that exists, and doesn't ask for a to
   await using admin = await AdminFixture.start({ accounts: [anna] });
   const answer = await admin.call("POST", "/admin/accounts", { body: newAccount("ANNA@example.com") });
   assert.equal(answer.status, 409);
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+});
+
+Deno.test("POST accounts reads 400 for a user name that another account has, and doesn't ask for a token", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const body = newAccount("bert@example.com", { username: "ANNA@example.com" });
+  const answer = await admin.call("POST", "/admin/accounts", { body });
+  assert.equal(answer.status, 400);
+  assert.deepEqual(answer.body.details.map(({ path }: { path: string }) => path), ["username"]);
   assert.equal(admin.tokenEndpoint.requestCount, 0);
 });
 
@@ -324,6 +334,76 @@ Deno.test("DELETE invalid forgets what it removes although the removal of anothe
   assert.equal((await admin.call("DELETE", "/admin/accounts/invalid")).status, 500);
   assert.equal(store.get("bert@example.com"), undefined);
   assert.equal(tokens.find("bert@example.com"), undefined);
+});
+
+const passing: readonly [name: string, answer: TokenAnswer][] = [
+  ["503", { status: 503, body: { error: "invalid_grant" } }],
+  ["429", { status: 429, body: { error: "invalid_grant" } }],
+  ["a code that passes", { status: 400, body: { error: "invalid_grant", error_codes: [90033] } }],
+];
+
+for (const [name, answer] of passing) {
+  Deno.test(`DELETE invalid keeps accounts when invalid_grant comes with ${name}`, async () => {
+    await using admin = await AdminFixture.start({ accounts: [anna] });
+    admin.tokenEndpoint.always(answer);
+    const { status, body } = await admin.call("DELETE", "/admin/accounts/invalid");
+    assert.deepEqual([status, body.removed, body.kept.length], [200, [], 1]);
+    assert.equal((await admin.fileRecords()).length, 1);
+  });
+}
+
+/** Refresh tokens that are good for one request each, whose answers come when `until` resolves. */
+function rotateOnce({ tokenEndpoint }: AdminFixture, { until }: { readonly until: Promise<unknown> }): void {
+  let current = anna.refresh_token;
+  tokenEndpoint.always(({ form }) => {
+    if (form.get("refresh_token") !== current) return refusal;
+    current = `${current}+`;
+    const body = { access_token: "t", token_type: "Bearer", expires_in: 3600, refresh_token: current };
+    return { until, then: { body } };
+  });
+}
+
+Deno.test("DELETE invalid keeps an account whose refresh under way has used the grant up", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const gate = Promise.withResolvers<void>();
+  rotateOnce(admin, { until: gate.promise });
+  const { store, tokens } = admin.services;
+  const refreshed = tokens.for(store.list()[0]!).get(new AbortController().signal);
+  await admin.tokenEndpoint.waitForRequests(1);
+  const deleted = admin.call("DELETE", "/admin/accounts/invalid");
+  await admin.tokenEndpoint.waitForRequests(2);
+  gate.resolve();
+  const { body } = await deleted;
+  await refreshed;
+  assert.deepEqual([body.checked, body.removed, body.kept], [1, [], []]);
+  // Refresh, refused probe, probe with the grant that the refresh brought.
+  assert.equal(admin.tokenEndpoint.requestCount, 3);
+  assert.equal((await admin.fileRecords())[0].refresh_token, `${anna.refresh_token}++`);
+});
+
+Deno.test("DELETE invalid keeps an account that has an access token", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const { store, tokens } = admin.services;
+  await tokens.for(store.list()[0]!).get(new AbortController().signal);
+  admin.tokenEndpoint.always(refusal);
+  const { body } = await admin.call("DELETE", "/admin/accounts/invalid");
+  assert.deepEqual([body.removed, body.kept.length], [[], 1]);
+});
+
+Deno.test("DELETE invalid twice at a time keeps an account whose grant the first has used up", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const gate = Promise.withResolvers<void>();
+  rotateOnce(admin, { until: gate.promise });
+  const first = admin.call("DELETE", "/admin/accounts/invalid");
+  await admin.tokenEndpoint.waitForRequests(1);
+  const second = admin.call("DELETE", "/admin/accounts/invalid");
+  // Connections are served in order, so the second call is under way when this one is answered.
+  await admin.call("GET", "/admin/accounts");
+  gate.resolve();
+  for (const { body } of await Promise.all([first, second])) {
+    assert.deepEqual([body.checked, body.removed, body.kept], [1, [], []]);
+  }
+  assert.equal((await admin.fileRecords()).length, 1);
 });
 
 Deno.test("an accounts file that can't be written reads 500 and says so", async () => {

@@ -230,6 +230,13 @@ Deno.test("account import takes a pipe, and prints JSON", async () => {
   assert.equal(lab.endpoint.requestCount, 0);
 });
 
+Deno.test("account import of a folder says that it can't be read", async () => {
+  await using lab = await start();
+  const { status, err } = await lab.cli.run(["account", "import", lab.cli.directory]);
+  assert.equal(status, 1);
+  assert.match(err, /^error: Cannot read ".*": /);
+});
+
 Deno.test("account import tells what is wrong with the file", async () => {
   await using lab = await start();
   const missing = await lab.cli.run(["account", "import", "/nowhere.json"]);

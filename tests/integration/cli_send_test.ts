@@ -110,6 +110,14 @@ Deno.test("account verify shows each step", async () => {
   }
 });
 
+Deno.test("account verify shows what a provider says, and no terminal obeys it", async () => {
+  await using lab = await startWithUpstream();
+  lab.upstream.always("authResponse", { reply: "535 5.7.8 \x1b[2Jgone \u202eback" });
+  const { status, out } = await lab.cli.run(["account", "verify", "anna@example.com"]);
+  assert.equal(status, 1);
+  assert.match(out, /535 5\.7\.8 \ufffd\[2Jgone \ufffdback/);
+});
+
 Deno.test("account verify of all tells how many can send, and why others can't", async () => {
   await using lab = await startWithSandbox();
   lab.sandbox.tokens.revoke(lab.bert.email);

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ChildProcess } from "../support/child_process.ts";
 import { DaemonProcess } from "../support/daemon_process.ts";
 
 const linux = Deno.build.os === "linux";
@@ -88,4 +90,25 @@ Deno.test({
     assert.match(end, /^Reloaded/);
     assert.ok(await answers(port));
   },
+});
+
+Deno.test("Reloads keep nothing of those before them", async () => {
+  const program = fileURLToPath(new URL("daemon_reload_process.ts", import.meta.url));
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  await using child = ChildProcess.spawn({
+    // Less than the accounts of all reloads would take, and more than twice what one reload needs.
+    command: [
+      Deno.execPath(),
+      "run",
+      "-q",
+      "-A",
+      "--config",
+      config,
+      "--v8-flags=--max-old-space-size=48",
+      program,
+    ],
+  });
+  const { code } = await child.exited;
+  assert.equal(code, 0, child.lines.stderr.slice(-5).join("\n"));
+  assert.deepEqual(child.lines.stdout, ["350 reloads"]);
 });

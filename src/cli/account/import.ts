@@ -75,7 +75,6 @@ async function readFileToImport(
   { context, options }: { readonly context: CommandContext; readonly options: ImportOptions },
 ): Promise<ImportedAccounts> {
   const { readImport } = await import("../read_import.ts");
-  const { CommandFailure } = await import("../command_failure.ts");
   const more = {
     format: options.from,
     passwordsFile: options.passwordsFile,
@@ -84,11 +83,17 @@ async function readFileToImport(
   if (file === "-") {
     return await readImport(await inputOf(context).readAll(), { file: "standard input", ...more });
   }
+  return await readImport(await readFile(file), { file, ...more });
+}
+
+async function readFile(file: string): Promise<string> {
   try {
-    return await readImport(await Deno.readTextFile(file), { file, ...more });
+    return await Deno.readTextFile(file);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new CommandFailure(`Cannot read "${file}": there is no such file`, { cause: error });
+    if (!(error instanceof Error)) throw error;
+    const { CommandFailure } = await import("../command_failure.ts");
+    const why = error instanceof Deno.errors.NotFound ? "there is no such file" : error.message;
+    throw new CommandFailure(`Cannot read "${file}": ${why}`, { cause: error });
   }
 }
 

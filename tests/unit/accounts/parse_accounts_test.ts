@@ -119,10 +119,26 @@ const faults: [why: string, content: unknown, expected: string[]][] = [
   ["a provider that is none", [record("a@example.com", { provider: "nowhere" })], [
     "[0].provider Cannot find provider",
   ]],
+  ["a control character in an e-mail", [record("a\u0001auth=x@example.com")], [
+    "[0].email must be an e-mail",
+  ]],
+  ["half a character in an e-mail", [record("\ud800@example.com")], ["[0].email must be an e-mail address"]],
+  ["a control character in sasl_user", [record("a@example.com", { sasl_user: "x\u0001auth=y" })], [
+    "[0].sasl_user must be text without control characters",
+  ]],
+  ["half a character in sasl_user", [record("a@example.com", { sasl_user: "\udfffx" })], [
+    "[0].sasl_user must be text without control characters",
+  ]],
   ["an e-mail twice", [record("a@example.com"), record("A@example.com")], [
     "[1].email is the same as that of [0]",
   ]],
   ["a user name twice", [record("a@example.com"), record("b@example.com", { username: "A@example.com" })], [
+    "[1].username is the same as that of [0]",
+  ]],
+  ["a user name that is a later e-mail", [
+    record("a@example.com", { username: "B@example.com" }),
+    record("b@example.com"),
+  ], [
     "[1].username is the same as that of [0]",
   ]],
   ["all faults at once", [record("joe"), record("jim")], [

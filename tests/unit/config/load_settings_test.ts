@@ -187,3 +187,49 @@ Deno.test("loadSettings reads the Python program's file with one notice", async 
   assert.equal(outlook?.pool.maxTransactions, 150);
   assert.equal(outlook?.pool.connectionMaxAgeMs, 240_000);
 });
+
+Deno.test("loadSettings refuses a link to a config.json that isn't there", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.symlink("nowhere.json", `${cwd}/config.json`);
+    const findings = await findingsOf(loadSettings({ options: {}, env: {}, platform: { ...linux, cwd } }));
+    assert.deepEqual(findings.map(({ file, message }) => [file, message]), [
+      [`${cwd}/config.json`, "is a link to a file that isn't there"],
+    ]);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+for (const host of ["0.0.0.0", "::", "192.0.2.1"]) {
+  Deno.test(`loadSettings warns of an admin API at ${host}, wherever that is said`, async () => {
+    const file = await load({ "/work/config.json": { admin: { host } } });
+    const option = await load({}, { options: { adminHost: host } });
+    for (const { warnings } of [file, option]) {
+      assert.deepEqual(warnings.map(({ path }) => path), ["admin.host"]);
+      assert.match(warnings[0]!.message, /other machines reach the admin API/);
+    }
+  });
+}
+
+const greetings: readonly [name: string, isGood: boolean][] = [
+  ["mail.example.com", true],
+  ["mta_1", true],
+  ["[192.0.2.1]", true],
+  ["[IPv6:2001:db8::1]", true],
+  ["a\r\nNOOP", false],
+  ["a b", false],
+  ["m\u00fcller.example", false],
+  ["-a", false],
+  ["a".repeat(256), false],
+];
+
+for (const [hostname, isGood] of greetings) {
+  Deno.test(`loadSettings ${isGood ? "takes" : "refuses"} ${JSON.stringify(hostname)} to greet with`, async () => {
+    const loaded = load({ "/work/config.json": { global: { smtp: { hostname } } } });
+    if (isGood) assert.equal((await loaded).settings.submission.hostname, hostname);
+    else assert.deepEqual((await findingsOf(loaded)).map(({ path }) => path), ["global.smtp.hostname"]);
+  });
+}
