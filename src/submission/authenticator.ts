@@ -3,6 +3,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import type { Credentials } from "../sasl/credentials.ts";
+import { clientKey } from "./client_key.ts";
 import { FairTurns } from "./fair_turns.ts";
 import { isLoopbackAddress } from "./loopback_address.ts";
 
@@ -94,7 +95,9 @@ export class Authenticator {
     const isOpen = account !== undefined && account.passwordHash === undefined && isLoopbackAddress(client);
     const secret = { username: account?.username ?? "", password, hash: account?.passwordHash ?? decoyHash };
     // Whatever is wrong, it costs one comparison, so that time tells nothing.
-    const matches = isOpen || await this.#matches(secret, { source, signal });
+    // Made-up names have one turn in common: a local program could take as many turns as it makes up names.
+    const turn = account === undefined ? clientKey(client) : source;
+    const matches = isOpen || await this.#matches(secret, { source, turn, signal });
     if (matches === "aborted") return matches;
     if (!account || !matches) return false;
     const wanted = authorizationIdentity.toLowerCase();
@@ -104,7 +107,7 @@ export class Authenticator {
 
   async #matches(
     { username, password, hash }: { username: string; password: string; hash: string },
-    { source, signal }: { source: string; signal: AbortSignal },
+    { source, turn, signal }: { source: string; turn: string; signal: AbortSignal },
   ): Promise<boolean | "aborted"> {
     const digest = createHmac("sha256", this.#digestKey).update(`${username}\0${password}\0${hash}`).digest(
       "base64",
@@ -115,7 +118,7 @@ export class Authenticator {
     let check = this.#checks.get(key);
     if (!check) {
       check = { waiters: 0, matches: Promise.resolve(false) };
-      check.matches = this.#hash({ password, hash, digest }, { source, check, key });
+      check.matches = this.#hash({ password, hash, digest }, { source, turn, check, key });
       this.#checks.set(key, check);
     }
     check.waiters++;
@@ -132,9 +135,9 @@ export class Authenticator {
    */
   async #hash(
     { password, hash, digest }: { password: string; hash: string; digest: string },
-    { source, check, key }: { source: string; check: Check; key: string },
+    { source, turn, check, key }: { source: string; turn: string; check: Check; key: string },
   ): Promise<boolean> {
-    return await this.#turns.run(source, async () => {
+    return await this.#turns.run(turn, async () => {
       try {
         if (await this.#isLockedOut(source) || check.waiters === 0) return false;
         if (this.#remembered.has(digest)) return true;
@@ -169,12 +172,12 @@ export class Authenticator {
 }
 
 /**
- * What failures are counted by: the address. This machine's own is every local program's, so there it is the user name
- * as well: one program with an old password must not lock out the others.
+ * What failures are counted by: the client. This machine is every local program's, so there it is the user name as well: one
+ * program with an old password must not lock out the others.
  */
 function failureSource({ authenticationIdentity }: Credentials, client: string): string {
-  if (!isLoopbackAddress(client)) return client;
-  return `${client} ${authenticationIdentity.toLowerCase().slice(0, MAX_COUNTED_CHARS)}`;
+  if (!isLoopbackAddress(client)) return clientKey(client);
+  return `${clientKey(client)} ${authenticationIdentity.toLowerCase().slice(0, MAX_COUNTED_CHARS)}`;
 }
 
 /** What `promise` comes to, or "aborted" when the session ends first. */

@@ -11,6 +11,7 @@ import {
   StreamClosedError,
 } from "../transport/byte_stream.ts";
 import { type CertificatePair, type Listener, openListener } from "./listener.ts";
+import { clientKey } from "./client_key.ts";
 import { REPLIES } from "./replies.ts";
 import { type CutSession, Session, type SessionContext } from "./session.ts";
 
@@ -47,7 +48,7 @@ export class SubmissionServer {
   readonly #log: Logger;
   #listeners: Opened[] = [];
   readonly #sessions = new Set<Session>();
-  /** As `Opened.admitted`, by client, on all listeners. */
+  /** As `Opened.admitted`, by `clientKey`, on all listeners. */
   readonly #admittedOfClient = new Map<string, number>();
   /** Connections of implicit TLS listeners before they are sessions. */
   readonly #handshaking = new Set<ByteStream>();
@@ -179,7 +180,8 @@ export class SubmissionServer {
   }
 
   /** Takes a place on the listener and one of the client, until the result is disposed. */
-  #admit(client: string, opened: Opened): Disposable {
+  #admit(address: string, opened: Opened): Disposable {
+    const client = clientKey(address);
     opened.admitted++;
     this.#admittedOfClient.set(client, (this.#admittedOfClient.get(client) ?? 0) + 1);
     return {
@@ -231,7 +233,7 @@ export class SubmissionServer {
     const { maxSessions, maxSessionsPerClient } = opened.context.listener;
     if (!opened.isAllowed(client)) return REPLIES.clientNotAllowed;
     if (opened.admitted - own >= maxSessions) return REPLIES.tooManySessions;
-    return (this.#admittedOfClient.get(client) ?? 0) - own >= maxSessionsPerClient
+    return (this.#admittedOfClient.get(clientKey(client)) ?? 0) - own >= maxSessionsPerClient
       ? REPLIES.tooManySessionsOfClient
       : undefined;
   }

@@ -231,3 +231,41 @@ Deno.test("Authenticator ends a wait for a hash with the session, and hashes not
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
+
+Deno.test("Authenticator locks a network of IPv6 addresses out as one client", async () => {
+  await using fixture = new Fixture({ maxFailures: 3 });
+  for (let attempt = 0; attempt < 3; attempt++) {
+    assert.equal(
+      await fixture.signIn("a@example.com", "x", { client: `2001:db8:0:1::${attempt}` }),
+      "refused",
+    );
+  }
+  assert.equal(await fixture.signIn("a@example.com", "a", { client: "2001:db8:0:1:9::" }), "locked-out");
+  assert.deepEqual(await fixture.signIn("a@example.com", "a", { client: "2001:db8:0:2::1" }), {
+    account: "a@example.com",
+  });
+});
+
+Deno.test("Authenticator gives made-up names of this machine one turn among them", async () => {
+  const order: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  await using fixture = new Fixture({
+    async verifyPassword(password) {
+      await gate.promise;
+      order.push(password);
+      return password === "a";
+    },
+  });
+  const client = "127.0.0.1";
+  const guesses = Array.from(
+    { length: 20 },
+    (_, guess) => fixture.signIn(`user${guess}`, `${guess}`, { client }),
+  );
+  await turn();
+  const genuine = fixture.signIn("a@example.com", "a", { client });
+  await turn();
+  gate.resolve();
+  assert.deepEqual(await genuine, { account: "a@example.com" });
+  await Promise.all(guesses);
+  assert.ok(order.indexOf("a") <= 4, `${order.indexOf("a")} were before it`);
+});
