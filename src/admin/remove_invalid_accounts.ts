@@ -1,5 +1,4 @@
 import type { Account } from "../accounts/account.ts";
-import type { AccountStore } from "../accounts/account_store.ts";
 import { sameGrant } from "../oauth/same_grant.ts";
 import { TokenError } from "../oauth/token_error.ts";
 import type { VerificationFailure } from "../verification/verification.ts";
@@ -18,13 +17,10 @@ export interface InvalidAccountsOutcome {
 
 type RemovalContext = Pick<AdminContext, "accounts" | "tokens" | "now" | "accountsChanged" | "log">;
 
-/** The last run on each store. Of two at a time, one would take what the other has just had replaced for invalid. */
-const runs = new WeakMap<AccountStore, Promise<unknown>>();
-
 /**
  * Removes the accounts for which the token endpoint answers `invalid_grant` (RFC 6749 §5.2) for good. Faults of the app, of
  * the network or of the provider say nothing about the grant: those accounts stay, and so does one that has a token to
- * send with. A run waits for the one before it.
+ * send with. Not to be called twice at a time: one run would take what the other has just had replaced for invalid.
  *
  * @throws The signal's reason when it aborts.
  */
@@ -32,13 +28,6 @@ export async function removeInvalidAccounts(
   context: RemovalContext,
   signal: AbortSignal,
 ): Promise<InvalidAccountsOutcome> {
-  const before = runs.get(context.accounts);
-  const run = Promise.allSettled([before]).then(() => askAndRemove(context, signal));
-  runs.set(context.accounts, run);
-  return await run;
-}
-
-async function askAndRemove(context: RemovalContext, signal: AbortSignal): Promise<InvalidAccountsOutcome> {
   const { accounts } = context;
   const all = accounts.list();
   const outcome: InvalidAccountsOutcome = { checked: all.length, removed: [], kept: [] };

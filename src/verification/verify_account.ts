@@ -2,6 +2,7 @@
 
 import type { Account } from "../accounts/account.ts";
 import type { GrantedTokens } from "../oauth/access_token.ts";
+import { TokenError } from "../oauth/token_error.ts";
 import type { Dialer } from "../upstream/dialer.ts";
 import type { Mailbox, TokenSource } from "../upstream/mailbox.ts";
 import { readScope } from "./scope_reading.ts";
@@ -82,6 +83,9 @@ class Attempt {
       );
       return tokens;
     } catch (error) {
+      // The grant lives on in it, whatever else is wrong with the answer.
+      const rotated = error instanceof TokenError ? error.refreshToken : undefined;
+      if (rotated !== undefined) await keepRefreshToken(account, rotated);
       signal.throwIfAborted();
       this.#failed(error, { account });
       return undefined;

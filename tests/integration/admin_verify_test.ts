@@ -69,6 +69,14 @@ Deno.test("verify keeps a rotated refresh token and makes it live", async () => 
   assert.equal(lab.admin.changes, 1);
 });
 
+Deno.test("verify keeps a rotated refresh token although nothing else of the answer can be used", async () => {
+  await using lab = await startWithUpstream();
+  lab.admin.tokenEndpoint.once(grants("t", { refresh_token: "rotated", expires_in: null }));
+  const { body } = await lab.admin.call("POST", path);
+  assert.equal(body.success, false);
+  assert.equal((await lab.admin.fileRecords())[0].refresh_token, "rotated");
+});
+
 Deno.test("verify of an account that needed authorization lets it send again", async () => {
   await using lab = await startWithUpstream();
   const { store, tokens } = lab.admin.services;

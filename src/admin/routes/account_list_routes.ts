@@ -108,8 +108,12 @@ export function accountListRoutes({ context, admission, closing }: AdminServices
     const body = { success: true as const, account: accountView(account, tokens.find(account.email)?.state) };
     return isReplacement ? c.json(body, 200) : c.json(body, 201);
   });
+  // One at a time.
+  let lastRemoval: Promise<unknown> = Promise.resolve();
   app.openapi(removeInvalid, async (c) => {
-    const outcome = await removeInvalidAccounts(context, closing);
+    const removal = lastRemoval.then(() => removeInvalidAccounts(context, closing));
+    lastRemoval = Promise.allSettled([removal]);
+    const outcome = await removal;
     return c.json({ success: true as const, ...outcome }, 200);
   });
   app.openapi(removeAll, async (c) => {
