@@ -1,3 +1,4 @@
+import { checkHosts } from "../config/check_places.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Environment } from "../config/platform_places.ts";
 import type { Settings } from "../config/settings.ts";
@@ -7,7 +8,7 @@ import { openStore } from "./local_services.ts";
 
 /** Reads the accounts file that settings name, finds what is wrong between the two, and changes nothing. */
 export async function validateAccounts(settings: Settings, env: Environment): Promise<AccountsReport> {
-  const placeFaults = await findPlaceFaults(settings, env);
+  const placeFaults = [...await findPlaceFaults(settings, env), ...await checkHosts(settings)];
   try {
     const store = await openStore({ settings, env });
     const faults = await findStartFaults(settings, store.list());

@@ -42,7 +42,10 @@ export async function checkAccountsFile({ accountsFile: file }: Settings): Promi
   return [{ file, path: "", message: `can't be read: ${fault}`, hint }];
 }
 
-/** Finds hosts of listeners and of the admin API at which this machine can't listen, whatever the port. */
+/**
+ * Finds hosts of listeners and of the admin API at which this machine can't listen, whatever the port. A start doesn't ask: it
+ * listens, and what it can't listen at now may be there when it is tried again, as an address that comes up late in the boot.
+ */
 export async function checkHosts({ listeners, admin, adminOnly, configFile }: Settings): Promise<Finding[]> {
   const places = [
     ...(adminOnly ? [] : listeners).map(({ hostname }, index) => ({

@@ -6,7 +6,7 @@ import { RotatedTokens } from "../accounts/rotated_tokens.ts";
 import { loadSecretBox } from "../accounts/secret_box.ts";
 import { findAdminToken } from "../admin/admin_token.ts";
 import { checkFiles } from "../config/check_files.ts";
-import { checkAccountsFile, checkHosts, checkLogFile, checkStateFolder } from "../config/check_places.ts";
+import { checkAccountsFile, checkLogFile, checkStateFolder } from "../config/check_places.ts";
 import { ConfigError, type Finding } from "../config/config_error.ts";
 import type { Endpoint, Settings } from "../config/settings.ts";
 import { checkPairs } from "./listener_plans.ts";
@@ -44,7 +44,6 @@ export async function findStartFaults(settings: Settings, accounts: readonly Acc
     ...await checkPairs(listeners),
     ...checkDeviceAccounts(used, accounts),
     ...checkAdminPlace(used),
-    ...await checkHosts(used),
   ];
 }
 

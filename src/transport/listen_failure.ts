@@ -2,7 +2,7 @@
 
 import type { Endpoint } from "../config/settings.ts";
 
-/** The same error with the address in its message; an error of another kind as it is. */
+/** The error with the address in its message; what is no error as it is. */
 export function listenFailure(error: unknown, { hostname, port }: Endpoint): unknown {
   if (!(error instanceof Error)) return error;
   const place = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
@@ -17,5 +17,5 @@ export function listenFailure(error: unknown, { hostname, port }: Endpoint): unk
   if (error instanceof Deno.errors.AddrNotAvailable || code === "EADDRNOTAVAIL") {
     return new Deno.errors.AddrNotAvailable(`${place} is no address of this machine`, { cause: error });
   }
-  return error;
+  return new Error(`${place}: ${error.message}`, { cause: error });
 }
