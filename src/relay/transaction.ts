@@ -141,7 +141,7 @@ export class Transaction {
         onRefusal: () => this.#path.drop(),
       });
       this.#report.messageOctets = octets;
-      if (refusal) return this.#refuse(refusal);
+      if (refusal) return this.#refuse(this.#options.signal.aborted ? ENDED : refusal);
       return await this.#readFinalReply();
     } catch (error) {
       this.#path.drop();

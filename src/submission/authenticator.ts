@@ -44,7 +44,7 @@ const MAX_PARALLEL_HASHES = 2;
 /** Longer user names are no account's; what they are counted by is cut. */
 const MAX_COUNTED_CHARS = 320;
 
-/** A password being checked, for all sessions of one source that wait for it. */
+/** A password being checked, for all sessions that wait for it in the same turn. */
 interface Check {
   waiters: number;
   matches: Promise<boolean>;
@@ -58,7 +58,7 @@ export class Authenticator {
   /** Keyed digests of user, password and hash that were verified; the key lives as long as the process. */
   readonly #remembered = new Set<string>();
   readonly #digestKey = randomBytes(32);
-  /** Checks under way, by source and digest: one address's queue, or its failures, are no other's. */
+  /** Checks under way, by turn and digest: one client's queue, or its failures, are no other's. */
   readonly #checks = new Map<string, Check>();
   readonly #turns = new FairTurns(MAX_PARALLEL_HASHES);
 
@@ -95,7 +95,7 @@ export class Authenticator {
     const isOpen = account !== undefined && account.passwordHash === undefined && isLoopbackAddress(client);
     const secret = { username: account?.username ?? "", password, hash: account?.passwordHash ?? decoyHash };
     // Whatever is wrong, it costs one comparison, so that time tells nothing.
-    // Made-up names have one turn in common: a local program could take as many turns as it makes up names.
+    // Made-up names have one turn in common, and one hash for the same guess: a local program can make up as many as it likes.
     const turn = account === undefined ? clientKey(client) : source;
     const matches = isOpen || await this.#matches(secret, { source, turn, signal });
     if (matches === "aborted") return matches;
@@ -114,7 +114,7 @@ export class Authenticator {
     );
     if (this.#remembered.has(digest)) return true;
     // A client that opens all its connections at once signs in on all of them at once: one hash answers them all.
-    const key = `${source} ${digest}`;
+    const key = `${turn} ${digest}`;
     let check = this.#checks.get(key);
     if (!check) {
       check = { waiters: 0, matches: Promise.resolve(false) };

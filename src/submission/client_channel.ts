@@ -94,6 +94,11 @@ export class ClientChannel implements Disposable {
     }
   }
 
+  /** The session ends: if it waits for its client, it does that for no longer than so. */
+  hurry(timeoutMs: number): void {
+    if (this.#waitsForClient) this.#deadline.set(timeoutMs);
+  }
+
   /** The client gave a sign of life. */
   extendDeadline(timeoutMs: number): void {
     this.#deadline.set(timeoutMs);

@@ -20,12 +20,15 @@ const NOT_OFFERED: Readonly<Record<string, Reply>> = {
   "8BITMIME": Reply.of(554, "5.6.3", "The provider does not take 8-bit mail"),
 };
 
+/** What a client has sent on its 354 is here within this time. */
+const FIRST_OCTET_TIMEOUT_MS = 400;
+
 type TransactionState = Extract<SessionState, { at: "transaction" }>;
 
 /** Belongs to one session. */
 export class MailCommands {
   readonly #session: Session;
-  #isInMessage = false;
+  #message: "none" | "told to send" | "begun" = "none";
   #messages = 0;
   #guard: SlowClientGuard | undefined;
 
@@ -33,9 +36,14 @@ export class MailCommands {
     this.#session = session;
   }
 
-  /** From the first octet of mail data to the final reply. */
+  /** From the 354 to the final reply. */
   get isInMessage(): boolean {
-    return this.#isInMessage;
+    return this.#message !== "none";
+  }
+
+  /** The session ends: a client that has been told to send its message, and doesn't begin, isn't waited for. */
+  hurry(): void {
+    if (this.#message === "told to send") this.#session.channel.hurry(FIRST_OCTET_TIMEOUT_MS);
   }
 
   get awaitsFinalReply(): boolean {
@@ -105,10 +113,14 @@ export class MailCommands {
       if (session.context.relay.isDryRun) return await this.#dryRun(state);
       const step: Step = { verb: "DATA" };
       this.#queue(state.transaction, step);
+      await state.transaction.flush();
+      const isAccepted = step.reply?.code === 354 && !state.transaction.isOver;
+      // From here on a stop waits for the message: the client is about to be told to send it.
+      if (isAccepted) this.#message = "told to send";
       await session.flush();
-      if (step.reply?.code === 354 && !state.transaction.isOver) await this.#relay(state);
+      if (isAccepted) await this.#relay(state);
     } finally {
-      this.#isInMessage = false;
+      this.#message = "none";
       this.#guard?.[Symbol.dispose]();
     }
   }
@@ -168,9 +180,12 @@ export class MailCommands {
       maxTextLineOctets: settings.maxTextLineOctets,
       ...(maxMessageOctets !== undefined && { maxMessageOctets }),
       ...(settings.addReceivedHeader && { prefix: this.#traceField(state) }),
-      onRead: () => channel.extendDeadline(settings.dataTimeoutMs),
+      onRead: () => {
+        channel.extendDeadline(settings.dataTimeoutMs);
+        if (this.#session.isEnding) this.hurry();
+      },
       onOctets: (octets) => {
-        this.#isInMessage = true;
+        this.#message = "begun";
         channel.extendDeadline(Infinity);
         this.#guard?.noteOctets(octets);
       },

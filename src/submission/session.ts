@@ -80,6 +80,11 @@ export class Session {
     return this.#abort.signal;
   }
 
+  /** Whether it has its last word to say, after a message that is under way. */
+  get isEnding(): boolean {
+    return this.#farewell !== undefined;
+  }
+
   /** Whether a message body, or the reply to it, is under way. */
   get isInMessage(): boolean {
     return this.#mail.isInMessage;
@@ -105,14 +110,15 @@ export class Session {
    * (RFC 5321 §3.8).
    */
   stop(): void {
-    if (this.isInMessage) this.#farewell ??= REPLIES.shuttingDown;
-    else this.end(REPLIES.shuttingDown);
+    if (!this.isInMessage) return this.end(REPLIES.shuttingDown);
+    this.#farewell ??= REPLIES.shuttingDown;
+    this.#mail.hurry();
   }
 
   /** Ends with `reply`: at once when the session waits for its client, else as its next word. */
   end(reply: Reply): void {
     this.#farewell ??= reply;
-    if (this.channel.interrupt(reply)) return;
+    if (this.channel.interrupt(this.#farewell)) return;
     this.#abort.abort(new DOMException("The session is ending", "AbortError"));
     if (this.#state.at === "transaction" && !this.isInMessage) this.#state.transaction.cut();
   }
