@@ -42,7 +42,8 @@ browserTest("a provider's device page can't be a script", async () => {
   await page.getByRole("button", { name: "With a code on another device" }).click();
   await page.getByText(/verification_uri/).first().waitFor();
   assert.equal(await page.locator("a[href^='javascript']").count(), 0);
-  assert.deepEqual(browser.complaints, []);
+  // The answer says that the provider's can't be used.
+  assert.deepEqual(browser.complaints.filter((complaint) => !/502 \(Bad Gateway\)/.test(complaint)), []);
 });
 
 browserTest("the policy stops a script that got onto the page all the same", async () => {
