@@ -106,7 +106,7 @@ export class Daemon {
       now,
       onThrottle: () => this.metrics.throttled(),
     });
-    this.transactions = new TransactionLog({ log: log.logger.getChild("relay"), metrics: this.metrics, now });
+    this.transactions = new TransactionLog({ write: log.writerOf("relay"), metrics: this.metrics, now });
     const relay = new Relay({
       pools: this.pools,
       dialer: this.dialer,

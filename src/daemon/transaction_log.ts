@@ -1,7 +1,7 @@
 /** What is told of each transaction: the metrics and the last few for the page at once, one line in the log soon after. */
 
-import type { Logger } from "@logtape/logtape";
 import type { TransactionObserver, TransactionRecord } from "../relay/transaction_record.ts";
+import type { LineFunction } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** How many transactions are remembered. */
@@ -15,7 +15,7 @@ const QUIET_MS = 2;
 const MOST_WAITING = 64;
 
 export interface TransactionLogOptions {
-  readonly log: Logger;
+  readonly write: LineFunction;
   readonly metrics: Metrics;
   readonly now: () => number;
 }
@@ -75,7 +75,7 @@ export class TransactionLog implements Disposable {
   };
 
   #write(record: TransactionRecord): void {
-    const { log } = this.#options;
+    const { write } = this.#options;
     const { reply, outcomeUnknown, ...rest } = record;
     const properties = {
       ...rest,
@@ -87,13 +87,13 @@ export class TransactionLog implements Disposable {
     switch (record.outcome) {
       case "relayed":
       case "dry-run":
-        return log.info(RELAYED, properties);
+        return write("info", RELAYED, properties);
       case "abandoned":
-        return log.info(ABANDONED, properties);
+        return write("info", ABANDONED, properties);
       case "rejected":
-        return log.warn(REFUSED, properties);
+        return write("warning", REFUSED, properties);
       case "deferred":
-        return log.warn(outcomeUnknown ? UNKNOWN : REFUSED, properties);
+        return write("warning", outcomeUnknown ? UNKNOWN : REFUSED, properties);
     }
   }
 }

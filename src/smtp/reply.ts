@@ -103,7 +103,9 @@ export function parseReplyLine(line: Uint8Array): ReplyLine | undefined {
  * becomes a space, so that a server's reply can't be read as two.
  */
 export function encodeReplyLines(lines: readonly Uint8Array[]): Uint8Array {
-  const octets = new Uint8Array(lines.reduce((sum, line) => sum + Math.max(line.length, 4) + 2, 0));
+  let length = 0;
+  for (const line of lines) length += Math.max(line.length, 4) + 2;
+  const octets = new Uint8Array(length);
   let at = 0;
   for (const line of lines) {
     for (let i = 0; i < line.length; i++) {
@@ -115,7 +117,7 @@ export function encodeReplyLines(lines: readonly Uint8Array[]): Uint8Array {
     octets[at++] = CR;
     octets[at++] = LF;
   }
-  return octets.subarray(0, at);
+  return octets;
 }
 
 function printable(text: string): string {

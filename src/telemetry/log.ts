@@ -8,9 +8,11 @@
 import { randomBytes } from "node:crypto";
 import { getRotatingFileSink } from "@logtape/file";
 import {
+  compareLogLevel,
   configureSync,
   getLogger,
   type Logger,
+  type LogLevel,
   type LogRecord,
   resetSync,
   type Sink,
@@ -29,12 +31,20 @@ export interface Log extends AsyncDisposable {
   /** Root logger; each area of the program takes a child. */
   readonly logger: Logger;
   /**
+   * Makes a function that writes lines of one area which come by the thousand. They go where the logger's lines go and look
+   * the same; the library's dispatch, which takes as long as all the rest of a line, is left out.
+   */
+  writerOf(area: string): LineFunction;
+  /**
    * Takes other settings and opens the file again, so that a file that was moved away is let go of.
    *
    * @throws {ConfigError} If the file can't be opened; the log goes on as before.
    */
   reconfigure(settings: LogSettings): Promise<void>;
 }
+
+/** Writes a line, unless it is below the log's level. @param template A constant; `{name}` stands for a property. */
+export type LineFunction = (level: LogLevel, template: string, properties: LogRecord["properties"]) => void;
 
 /** What a log is opened with beside its settings. */
 export interface OpenLogOptions {
@@ -105,6 +115,19 @@ class OpenLog implements Log {
 
   get level(): LogSettings["level"] {
     return this.#level;
+  }
+
+  writerOf(area: string): LineFunction {
+    const category = [this.category, area];
+    // Text and name in turn, by template.
+    const known = new Map<string, readonly string[]>();
+    return (level, rawMessage, properties) => {
+      if (compareLogLevel(level, this.#level) < 0 || !openLogs.has(this)) return;
+      let parts = known.get(rawMessage);
+      if (!parts) known.set(rawMessage, parts = rawMessage.split(/\{(\w+)\}/));
+      const message = parts.map((part, index) => index % 2 === 0 ? part : properties[part]);
+      this.#target.emit({ category, level, message, rawMessage, timestamp: Date.now(), properties });
+    };
   }
 
   /** Stays the same for as long as the log is open, so that no record is lost while the target changes. */

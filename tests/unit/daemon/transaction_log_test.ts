@@ -39,7 +39,7 @@ async function openTransactionLog() {
   } as const;
   const log = await openLog(settings, { output });
   const metrics = new Metrics({ version: "test" });
-  const transactions = new TransactionLog({ log: log.logger.getChild("relay"), metrics, now: () => 1 });
+  const transactions = new TransactionLog({ write: log.writerOf("relay"), metrics, now: () => 1 });
   return {
     log,
     transactions,

@@ -68,6 +68,33 @@ Deno.test("openLog writes the same JSON whether or not a property needs conversi
   assert.match(plain, /^\{"level":"WARN","message":.*\\u009b\\u007f/);
 });
 
+for (const format of ["json", "text"] as const) {
+  Deno.test(`Log.writerOf writes ${format} lines as the logger does, and none below the level`, async () => {
+    await using captured = await openCaptured({ format });
+    const { log } = captured;
+    const properties = {
+      account: "a@example.com",
+      octets: 5,
+      reply: "250 two words",
+      password: "s3cret",
+      none: undefined,
+    };
+    const write = log.writerOf("relay");
+    write("debug", "Not wanted", {});
+    write("warning", "Relayed for {account}: {octets} octets, {reply}{none}", properties);
+    log.logger.getChild("relay").warn("Relayed for {account}: {octets} octets, {reply}{none}", properties);
+    await log[Symbol.asyncDispose]();
+    write("warning", "Lost", {});
+    const [line, expected, ...others] = captured.lines().map((text) =>
+      text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/, "T")
+    );
+    assert.equal(line, expected);
+    assert.match(line!, /two words/);
+    assert.doesNotMatch(line!, /s3cret/);
+    assert.deepEqual(others, []);
+  });
+}
+
 Deno.test("openLog writes text on one line whatever a peer sends", async () => {
   await using captured = await openCaptured({ format: "text" });
   const error = new Error("Cannot dial", { cause: new Error("refused") });
