@@ -25,6 +25,9 @@ const MAX_SIGN_IN_FAILURES = 3;
 
 const TLS_HANDSHAKE_TIMEOUT_MS = 30_000;
 
+/** Who has not signed in by then, whatever else was said, holds a place that others want. */
+const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
+
 /** What all sessions of a listener share. */
 export interface SessionContext {
   readonly listener: ListenerSettings;
@@ -58,11 +61,13 @@ export class Session {
   #hasEnded = false;
   #badCommands = 0;
   #signInFailures = 0;
+  readonly #signInByMs: number;
 
   constructor(stream: ByteStream, id: string, context: SessionContext) {
     this.id = id;
     this.context = context;
     this.#log = context.log;
+    this.#signInByMs = context.now() + SIGN_IN_TIMEOUT_MS;
     this.channel = new ClientChannel(stream, context.deadlines, () => this.end(REPLIES.timeout));
     this.#mail = new MailCommands(this);
   }
@@ -153,8 +158,9 @@ export class Session {
           await this.flush();
           continue;
         }
-        line = await this.channel.readLine(MAX_COMMAND_OCTETS, this.context.settings.commandTimeoutMs) ??
-          undefined;
+        const patienceMs = this.#patienceMs;
+        if (patienceMs <= 0) return await this.#leave(REPLIES.timeout);
+        line = await this.channel.readLine(MAX_COMMAND_OCTETS, patienceMs) ?? undefined;
         if (line === undefined) return;
       }
       await this.#handleLine(line);
@@ -162,6 +168,13 @@ export class Session {
         return await this.#leave(REPLIES.tooManyBadCommands);
       }
     }
+  }
+
+  /** How long to wait for the next command. */
+  get #patienceMs(): number {
+    const { commandTimeoutMs } = this.context.settings;
+    if ("account" in this.#state) return commandTimeoutMs;
+    return Math.min(commandTimeoutMs, this.#signInByMs - this.context.now());
   }
 
   /** Sends what is queued upstream, then the group's replies to the client. */

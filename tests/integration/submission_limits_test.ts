@@ -166,3 +166,19 @@ async function countTaken(
   await sending;
   return stalledAt;
 }
+
+Deno.test("Session ends with 421 4.4.2 for a client that says much and doesn't sign in", async () => {
+  let nowMs = 1_000_000;
+  await using proxy = await startProxy({ now: () => nowMs });
+  using stranger = await proxy.connect();
+  await stranger.expect("220 *");
+  await stranger.command("EHLO x", "250 *");
+  using client = await proxy.signIn();
+  nowMs += 599_999;
+  await stranger.command("NOOP", "250 *");
+  nowMs += 1;
+  await stranger.command("NOOP", "250 *");
+  await stranger.expect("421 4.4.2 *");
+  await stranger.expectEnd();
+  await client.command("NOOP", "250 *");
+});

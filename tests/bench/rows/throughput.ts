@@ -24,6 +24,8 @@ interface Case {
   readonly shape: LoadShape;
   readonly sink?: SinkBehaviour;
   readonly target?: Target;
+  /** Upstream connections of the account. Default: 25. */
+  readonly connections?: number;
 }
 
 const REQUIRED: Target = { ratioAtLeast: 0.85, atLeast: 2000 };
@@ -34,6 +36,13 @@ const CASES: readonly Case[] = [
     what: "20 sessions, 4 KiB, pipelining, final reply after 5 ms",
     shape: { sessions: 20 },
     sink: { finalReplyDelayMs: 5 },
+    target: REQUIRED,
+  },
+  {
+    what: "200 sessions, 4 KiB, pipelining, final reply after 50 ms",
+    shape: { sessions: 200 },
+    sink: { finalReplyDelayMs: 50 },
+    connections: 200,
     target: REQUIRED,
   },
   { what: "20 sessions, 4 KiB, lock-step", shape: { sessions: 20, pipelining: false }, target: REQUIRED },
@@ -58,11 +67,17 @@ export const throughputRow: Row = {
   },
 };
 
-async function measureCase(bench: Bench, { what, shape, sink: behaviour, target }: Case): Promise<Figure> {
+async function measureCase(bench: Bench, one: Case): Promise<Figure> {
+  const { what, shape, sink: behaviour, target, connections = 25 } = one;
   await using sink = await SinkProcess.start(bench, behaviour);
   await using sketch = await SketchProcess.start(bench, sink);
   const { passwordHash } = bench;
-  await using proxy = await ProxyProcess.start(bench, { sink: sink.endpoints, passwordHash, logsTo: "file" });
+  await using proxy = await ProxyProcess.start(bench, {
+    sink: sink.endpoints,
+    connections,
+    passwordHash,
+    logsTo: "file",
+  });
   // So that the password has been checked once: scrypt belongs to the first sign-in, not to the rate.
   await runLoad(bench, proxySide(proxy), { sessions: 1, messages: 1 });
   const sides = { direct: directSide(bench, sink), sketch: sketch.side, proxy: proxySide(proxy) };
