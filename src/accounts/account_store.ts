@@ -141,6 +141,8 @@ export class AccountStore {
   async remove(email: string): Promise<void> {
     await this.#edit((document) => {
       if (!document.remove(email)) throw notFound(email);
+      // Now: a rotation that is written together with this is not to bring the grant back to disk.
+      this.#tokens.noteRemoval(email);
     });
     this.#noteEdit(email);
     this.#directory.delete(email);

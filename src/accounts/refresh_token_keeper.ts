@@ -80,6 +80,11 @@ export class RefreshTokenKeeper {
       });}
   }
 
+  /** Notes that accounts.json no longer has this account. */
+  noteRemoval(email: string): void {
+    this.#baseline.originals.delete(email.toLowerCase());
+  }
+
   /** The newest token that descends from the given one, as far as this process or the state folder knows. */
   newest(email: string, refreshToken: string, baseline: TokenBaseline = this.#baseline): string {
     const key = email.toLowerCase();

@@ -5,6 +5,7 @@ import type { CommandContext } from "./command_context.ts";
 import { adminPortFile, type DaemonOptions, loadCommandSettings } from "./daemon_options.ts";
 import type { LocalServices } from "./local_services.ts";
 import { addStartOptions } from "./start_options.ts";
+import { jsonLine } from "./json_line.ts";
 
 /** Adds the options that say which accounts file, and which daemon to tell of a change. */
 export function addAccountOptions(command: Command): Command {
@@ -48,7 +49,7 @@ export async function runAccountCommand(
         tokenFile,
         portFile: adminPortFile(command, { settings, env: context.env }),
       });
-      if (json) return context.out(JSON.stringify({ success: true, ...result, daemon: notice.outcome }));
+      if (json) return context.out(jsonLine({ success: true, ...result, daemon: notice.outcome }));
       context.out(text);
       context.out(notice.text);
     };

@@ -6,6 +6,7 @@ import type { CommandContext } from "./command_context.ts";
 import { exitStatus } from "../lifecycle/exit_status.ts";
 import { addStartOptions, startSettingsOf } from "./start_options.ts";
 import { styled } from "./styled.ts";
+import { jsonLine } from "./json_line.ts";
 
 /** What was found in an accounts file. */
 export interface AccountsReport {
@@ -45,7 +46,7 @@ export function registerCheck(
     .addHelpText("after", examples);
   addStartOptions(command).action(async () => {
     const report = await check(command, context, validateAccounts);
-    if (command.opts<{ json?: boolean }>().json) context.out(JSON.stringify(toJson(report)));
+    if (command.opts<{ json?: boolean }>().json) context.out(jsonLine(toJson(report)));
     else printReport(report, context);
     context.finish(report.faults.length === 0 ? exitStatus.clean : exitStatus.config);
   });

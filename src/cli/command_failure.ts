@@ -2,6 +2,7 @@ import { ConfigError, type Finding } from "../config/config_error.ts";
 import type { CommandContext } from "./command_context.ts";
 import { exitStatus } from "../lifecycle/exit_status.ts";
 import { styled } from "./styled.ts";
+import { jsonLine } from "./json_line.ts";
 
 /** A command that could not do its work. The message says why and what to do. */
 export class CommandFailure extends Error {
@@ -38,7 +39,7 @@ export async function runCommand(
   } catch (error) {
     const { status, message, findings } = describe(error);
     context.finish(status);
-    if (json) return context.out(JSON.stringify({ success: false, error: message, details: findings }));
+    if (json) return context.out(jsonLine({ success: false, error: message, details: findings }));
     context.err(`${styled("error:", "red", context.isTerminal)} ${message}`);
     for (const { file, path, message: what, hint } of findings) {
       context.err(`  ${[file, path].filter((part) => part !== "").join(": ")}: ${what}`);

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { CommandContext } from "./command_context.ts";
 import { addDaemonOptions, daemonOf, type DaemonOptions } from "./daemon_options.ts";
+import { jsonLine } from "./json_line.ts";
 
 const examples = `
 Examples:
@@ -20,7 +21,7 @@ export function registerReload(program: Command, context: CommandContext): void 
       const daemon = await daemonOf(command, context);
       const { status, body } = await daemon.call("POST", "/admin/reload", { timeoutMs: 120_000 });
       if (status !== 200) context.finish(1);
-      if (json) context.out(JSON.stringify(body));
+      if (json) context.out(jsonLine(body));
       else print(body, context);
     }, { context, json });
   });

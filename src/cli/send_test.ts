@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addAccountOptions, runAccountCommand } from "./account_options.ts";
 import type { CommandContext } from "./command_context.ts";
+import { jsonLine } from "./json_line.ts";
 
 interface SendTestOptions {
   readonly account: string;
@@ -36,7 +37,7 @@ export function registerSendTest(program: Command, context: CommandContext): voi
           dialer: services.dialer,
         });
         if (!result.success) context.finish(1);
-        if (json) return context.out(JSON.stringify(result));
+        if (json) return context.out(jsonLine(result));
         for (const line of result.dialogue) context.out(`  ${line}`);
         const verdict = result.success
           ? `Sent: the provider has taken the message for ${to}`

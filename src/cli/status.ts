@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { CommandContext } from "./command_context.ts";
 import { addDaemonOptions, daemonOf, type DaemonOptions } from "./daemon_options.ts";
+import { jsonLine } from "./json_line.ts";
 
 const examples = `
 Examples:
@@ -23,7 +24,7 @@ export function registerStatus(program: Command, context: CommandContext): void 
       const daemon = await daemonOf(command, context);
       const answer = await daemon.call("GET", "/admin/status");
       if (answer.status !== 200) throw new CommandFailure(errorOf(answer));
-      if (json) return context.out(JSON.stringify(answer.body));
+      if (json) return context.out(jsonLine(answer.body));
       const { statusLines } = await import("./status_screen.ts");
       const lines = statusLines(answer.body as never, { all, isTerminal: context.isTerminal });
       context.out(lines.join("\n"));

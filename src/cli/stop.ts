@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { AdminClient } from "./admin_client.ts";
 import type { CommandContext } from "./command_context.ts";
 import { addDaemonOptions, daemonOf, type DaemonOptions } from "./daemon_options.ts";
+import { jsonLine } from "./json_line.ts";
 
 const examples = `
 Examples:
@@ -37,7 +38,7 @@ export function registerStop(program: Command, context: CommandContext): void {
       }
       const seconds = Number(((performance.now() - startedMs) / 1000).toFixed(2));
       context.out(
-        json ? JSON.stringify({ success: true, pid, seconds }) : `Stopped (pid ${pid}) after ${seconds} s`,
+        json ? jsonLine({ success: true, pid, seconds }) : `Stopped (pid ${pid}) after ${seconds} s`,
       );
     }, { context, json });
   });

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { CommandContext } from "./command_context.ts";
 import { versionNumber } from "../version_number.ts";
+import { jsonLine } from "./json_line.ts";
 
 /** Adds `version`. */
 export function registerVersion(program: Command, context: CommandContext): void {
@@ -12,6 +13,6 @@ export function registerVersion(program: Command, context: CommandContext): void
       const { deno, v8 } = Deno.version;
       const { os, arch } = Deno.build;
       const human = `xoauth2-proxy ${versionNumber} (Deno ${deno}, V8 ${v8}, ${os} ${arch})`;
-      context.out(json ? JSON.stringify({ version: versionNumber, deno, v8, os, arch }) : human);
+      context.out(json ? jsonLine({ version: versionNumber, deno, v8, os, arch }) : human);
     });
 }

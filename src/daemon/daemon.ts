@@ -5,6 +5,7 @@ import { unmatchableHash, verifyPassword } from "../accounts/password_hash.ts";
 import { loadSecretBox } from "../accounts/secret_box.ts";
 import type { DaemonStatus } from "../admin/admin_context.ts";
 import { type AdminServer, startAdminServer } from "../admin/admin_server.ts";
+import { ConfigError } from "../config/config_error.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
@@ -174,6 +175,7 @@ export class Daemon {
     try {
       return await startAdminServer(this.#adminContext());
     } catch (error) {
+      if (error instanceof ConfigError) throw error;
       throw listenFailure(error, this.settings.admin);
     }
   }

@@ -19,16 +19,28 @@ export class EndpointClient {
   }
 
   async #client(caFile: string): Promise<Deno.HttpClient> {
-    const authority = caFile === "" ? "" : await Deno.readTextFile(caFile);
+    try {
+      const authority = caFile === "" ? "" : await Deno.readTextFile(caFile);
+      this.#assertOpen();
+      const known = this.#clients.get(caFile);
+      if (known?.authority === authority) return known.client;
+      const caCerts = authority === "" ? [] : [authority];
+      const client = Deno.createHttpClient({ caCerts, poolMaxIdlePerHost: 8 });
+      this.#clients.set(caFile, { authority, client });
+      // Its requests under way go on to their ends.
+      known?.client.close();
+      return client;
+    } catch (error) {
+      this.#assertOpen();
+      // The file may be half written at this moment.
+      const known = this.#clients.get(caFile);
+      if (known) return known.client;
+      throw error;
+    }
+  }
+
+  #assertOpen(): void {
     if (this.#closed) throw new DOMException("The client is closed", "AbortError");
-    const known = this.#clients.get(caFile);
-    if (known?.authority === authority) return known.client;
-    const caCerts = authority === "" ? [] : [authority];
-    const client = Deno.createHttpClient({ caCerts, poolMaxIdlePerHost: 8 });
-    this.#clients.set(caFile, { authority, client });
-    // Its requests under way go on to their ends.
-    known?.client.close();
-    return client;
   }
 
   /** Drops all connections that no request uses; no further request begins. */

@@ -77,20 +77,20 @@ export function extensionsFor(step: Step): readonly string[] {
 
 const NONE: readonly string[] = [];
 
-/**
- * Why a server can't be sent these steps. They are there because EHLO has offered what they need, before anybody could ask the
- * server; from now on it doesn't, so another try ends otherwise.
- */
+/** The answer to what uses an extension that EHLO has offered, before anybody could ask the server; the next EHLO won't. */
+export function noLongerOffered(extension: string): Reply {
+  return Reply.of(
+    451,
+    "4.3.0",
+    `The provider turns out not to offer ${extension}, say EHLO again and try again`,
+  );
+}
+
+/** Why a server can't be sent these steps, which EHLO's offer has brought about. */
 export function unsupported(steps: readonly Step[], offers: Offers): Reply | undefined {
   for (const step of steps) {
     const missing = extensionsFor(step).find((extension) => !offers(extension));
-    if (missing !== undefined) {
-      return Reply.of(
-        451,
-        "4.3.0",
-        `The provider turns out not to offer ${missing}, say EHLO again and try again`,
-      );
-    }
+    if (missing !== undefined) return noLongerOffered(missing);
   }
   return undefined;
 }

@@ -27,7 +27,6 @@ export class UpstreamPath {
   /** How the connection has to be given back, if that were now: `broken` while a reply is owed, or a message has begun. */
   #standing: ReturnState = "clean";
   #wasReplayed = false;
-  #isWaiting = false;
   #isCut = false;
   #awaitsFinalReply = false;
 
@@ -38,11 +37,6 @@ export class UpstreamPath {
   /** Whether it holds a connection. */
   get isOpen(): boolean {
     return this.#lease !== undefined;
-  }
-
-  /** Whether it waits for a connection, and so could be given up without a trace. */
-  get isWaiting(): boolean {
-    return this.#isWaiting;
   }
 
   /** Whether the provider has read the whole message and owes its reply. */
@@ -149,12 +143,7 @@ export class UpstreamPath {
   }
 
   async #hold(obtain: () => Promise<Lease>): Promise<void> {
-    this.#isWaiting = true;
-    try {
-      this.#lease = await obtain();
-    } finally {
-      this.#isWaiting = false;
-    }
+    this.#lease = await obtain();
     this.#standing = "clean";
     if (this.#isCut) this.#lease.connection.close();
     this.#options.report.beginUpstream(this.#lease.connection.remoteAddress);
@@ -165,6 +154,7 @@ export class UpstreamPath {
     const all = replayed.length === 0 ? steps : [...replayed, ...steps];
     const offers = (extension: string) => connection.extensions.has(extension);
     const refusal = unsupported(all, offers);
+    if (refusal && replayed.length > 0) throw new UpstreamLostError("the replay", refusal.text());
     if (refusal) {
       for (const step of steps) step.reply = refusal;
       return;

@@ -29,7 +29,10 @@ export function nameRefusal(name: string): Reply | undefined {
 }
 
 /** Makes the reply. */
-export function helloReply(hello: Hello, { hostname, listener, isSecure, offer }: HelloOptions): Reply {
+export function helloReply(
+  hello: Hello,
+  { hostname, listener, isSecure, offer }: HelloOptions,
+): Reply {
   if (!hello.isExtended) return Reply.of(250, "", hostname);
   const lines = [
     hostname,

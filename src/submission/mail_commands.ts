@@ -1,7 +1,7 @@
 /** MAIL, RCPT and DATA of a session (RFC 5321 §3.3): checked here, answered by the provider. */
 
 import { type DataRelayOptions, relayMailData } from "../relay/data_relay.ts";
-import { extensionsFor, type Step } from "../relay/step.ts";
+import { extensionsFor, noLongerOffered, type Step } from "../relay/step.ts";
 import type { Transaction } from "../relay/transaction.ts";
 import { type ParameterFault, parseMailArgument, parseRcptArgument } from "../smtp/mail_parameters.ts";
 import { parsePathArgument, type PathFault } from "../smtp/path.ts";
@@ -9,7 +9,7 @@ import { Reply } from "../smtp/reply.ts";
 import { permitsAuth } from "./hello.ts";
 import { REPLIES } from "./replies.ts";
 import type { Session } from "./session.ts";
-import type { SessionState } from "./session_state.ts";
+import type { AnsweredHello, SessionState } from "./session_state.ts";
 import { SlowClientGuard } from "./slow_client_guard.ts";
 import { traceField } from "./trace_field.ts";
 
@@ -21,7 +21,7 @@ const NOT_OFFERED: Readonly<Record<string, Reply>> = {
 };
 
 /** What a client has sent on its 354 is here within this time. */
-const FIRST_OCTET_TIMEOUT_MS = 400;
+const FIRST_OCTET_TIMEOUT_MS = 600;
 
 type TransactionState = Extract<SessionState, { at: "transaction" }>;
 
@@ -58,11 +58,11 @@ export class MailCommands {
     const path = parsePathArgument(argument, "FROM");
     const mail = "fault" in path ? path : parseMailArgument(path);
     if ("fault" in mail) return session.refuse(faultReply(mail, "5.1.7"));
-    const step: Step = { verb: "MAIL", mail };
-    const unoffered = this.#unoffered(step, state.account);
-    if (unoffered) return session.refuse(unoffered);
     const mailbox = session.context.relay.mailbox(state.account);
     if (!mailbox) return session.channel.push(REPLIES.accountGone);
+    const step: Step = { verb: "MAIL", mail };
+    const unoffered = this.#unoffered(step, state);
+    if (unoffered) return session.refuse(unoffered);
     const { messageOctets } = mailbox.provider.limits;
     if (messageOctets !== undefined && (mail.size ?? 0) > messageOctets) {
       return session.channel.push(Reply.of(552, "5.3.4", `Message is larger than ${messageOctets} octets`));
@@ -91,7 +91,7 @@ export class MailCommands {
     const rcpt = "fault" in path ? path : parseRcptArgument(path, state.smtputf8);
     if ("fault" in rcpt) return session.refuse(faultReply(rcpt, "5.1.3"));
     const step: Step = { verb: "RCPT", rcpt };
-    const unoffered = this.#unoffered(step, state.account);
+    const unoffered = this.#unoffered(step, state);
     if (unoffered) return session.refuse(unoffered);
     const refusal = await state.transaction.admitRecipient();
     if (refusal) return session.channel.push(refusal);
@@ -162,13 +162,16 @@ export class MailCommands {
     session.state = { at: "ready", hello: state.hello, account: state.account };
   }
 
-  /** Why a command can't be taken that uses an extension which EHLO does not offer. */
-  #unoffered(step: Step, account: string): Reply | undefined {
+  /** Why a command can't be taken that uses an extension which the provider does not offer. */
+  #unoffered(step: Step, { account, hello }: { account: string; hello: AnsweredHello }): Reply | undefined {
     const needed = extensionsFor(step);
-    if (needed.length === 0) return undefined;
-    const { extensions } = this.#session.context.relay.offer(account);
+    const { relay } = this.#session.context;
+    // What becomes of an account that is gone meanwhile is told later.
+    if (needed.length === 0 || !relay.mailbox(account)) return undefined;
+    const { extensions } = relay.offer(account);
     const missing = needed.find((extension) => !extensions.has(extension));
-    return missing === undefined ? undefined : NOT_OFFERED[missing];
+    if (missing === undefined) return undefined;
+    return hello.offered.has(missing) ? noLongerOffered(missing) : NOT_OFFERED[missing];
   }
 
   #dataOptions(state: TransactionState): DataRelayOptions {

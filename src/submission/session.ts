@@ -250,12 +250,13 @@ export class Session {
     await this.flush();
     this.#abandonTransaction();
     const { listener, settings, relay } = this.context;
-    const hello = { name, isExtended: verb === "EHLO" };
     const account = "account" in this.#state ? this.#state.account : listener.account;
+    const offer = relay.offer(account);
+    const hello = { name, isExtended: verb === "EHLO", offered: offer.extensions };
     this.#state = account === undefined ? { at: "greeted", hello } : { at: "ready", hello, account };
     const { isSecure } = this.channel.stream;
     this.channel.push(
-      helloReply(hello, { hostname: settings.hostname, listener, isSecure, offer: relay.offer(account) }),
+      helloReply(hello, { hostname: settings.hostname, listener, isSecure, offer }),
     );
   }
 

@@ -6,12 +6,12 @@ export type SessionState =
   /** Nothing but EHLO, HELO, NOOP, RSET, QUIT, VRFY, HELP. */
   | { readonly at: "connected" }
   /** AUTH has to come first, and STARTTLS before it where TLS is required. */
-  | { readonly at: "greeted"; readonly hello: Hello }
+  | { readonly at: "greeted"; readonly hello: AnsweredHello }
   /** MAIL may come. */
-  | { readonly at: "ready"; readonly hello: Hello; readonly account: string }
+  | { readonly at: "ready"; readonly hello: AnsweredHello; readonly account: string }
   | {
     readonly at: "transaction";
-    readonly hello: Hello;
+    readonly hello: AnsweredHello;
     readonly account: string;
     readonly transaction: Transaction;
     readonly smtputf8: boolean;
@@ -21,4 +21,10 @@ export type SessionState =
 export interface Hello {
   readonly name: string;
   readonly isExtended: boolean;
+}
+
+/** With what it was answered. */
+export interface AnsweredHello extends Hello {
+  /** Service extensions. */
+  readonly offered: ReadonlySet<string>;
 }

@@ -62,7 +62,9 @@ export class SlowClientGuard implements Disposable {
       this.#crawls = this.#octets < MIN_OCTETS_A_WINDOW;
       this.#waitedMs = this.#octets = 0;
     }
-    if ((this.#crawls || this.#silentMs >= MAX_SILENCE_MS) && this.#transaction.isBlocking) {
+    const isSlow = this.#crawls || this.#silentMs >= MAX_SILENCE_MS;
+    // A client that waits for the provider now, slow as it may have been, keeps its place: it could read no truer reply.
+    if (isSlow && this.#session.channel.reader.isReading && this.#transaction.isBlocking) {
       this.#session.end(REPLIES.tooSlow);
       return this[Symbol.dispose]();
     }

@@ -179,7 +179,13 @@ function openFile(
     });
     const gatherer = new LineGatherer((lines) => sink(recordOf(lines)));
     return {
-      emit: redactFields((record) => gatherer.add(formatter(record))),
+      emit: redactFields((record) => {
+        const { category } = record;
+        if (category[0] !== "logtape") return gatherer.add(formatter(record));
+        // The library tells of its own failures, and by their category knows not to tell of failures to write those.
+        gatherer.flush();
+        sink({ ...recordOf(formatter(record)), category });
+      }),
       async close() {
         gatherer.flush();
         await sink[Symbol.asyncDispose]?.();

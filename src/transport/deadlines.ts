@@ -1,7 +1,7 @@
 /**
  * Deadlines for many connections on one timer: setting one is an addition and a store, and doesn't ask for the time, so the hot
- * path can do it for each reply and each chunk. They fire up to one tick early or late, which timeouts of seconds and minutes
- * don't mind.
+ * path can do it for each reply and each chunk. They fire up to one tick early or late, and earlier by as long as the process
+ * stood still before they were set, which timeouts of seconds and minutes don't mind.
  */
 
 /** One deadline, set and cleared as often as its owner likes. */

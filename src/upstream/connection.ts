@@ -12,6 +12,7 @@ const encoder = new TextEncoder();
 /** Longer than the 512 octets of RFC 5321 §4.5.3.1.5: providers' diagnostics are. */
 const MAX_REPLY_LINE_OCTETS = 8192;
 const MAX_REPLY_LINES = 128;
+const GOODBYE = encoder.encode("421");
 
 /** Deadlines of RFC 5321 §4.5.3.2 for the client's side. */
 export interface ReplyTimeouts {
@@ -99,7 +100,9 @@ export class UpstreamConnection implements Disposable {
   /** Whether something came that nobody asked for, other than the announcement of the connection's end (RFC 5321 §3.8). */
   get hasStrayOctets(): boolean {
     if (this.#reader.buffered === 0) return false;
-    return parseReplyLine(this.#reader.peek().subarray(0, 4))?.code !== 421;
+    const octets = this.#reader.peek().subarray(0, 3);
+    // The rest of the announcement may be on its way.
+    return octets.some((octet, index) => octet !== GOODBYE[index]);
   }
 
   /** Whether something came from the provider while mail data was still on its way. */

@@ -42,4 +42,8 @@ Deno.test("EndpointClient trusts a ca_file as it is now, and lets requests under
   await assert.rejects(ask(old.url), TypeError);
   gate.resolve();
   assert.equal(await underWay, "old");
+  for (const half of ["-----BEGIN CERTIFICATE-----\nMIIB", undefined]) {
+    await (half === undefined ? Deno.remove(caFile) : Deno.writeTextFile(caFile, half));
+    assert.equal(await ask(renewed.url), "renewed");
+  }
 });

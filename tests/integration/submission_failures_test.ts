@@ -146,6 +146,8 @@ Deno.test("Relay defers what EHLO offered and the provider can't carry, and refu
   });
   using client = await proxy.signIn();
   await client.command(`MAIL FROM:<${ACCOUNT}> SMTPUTF8`, "451 4.3.0 *");
+  await client.command(`MAIL FROM:<${ACCOUNT}> BODY=8BITMIME`, "451 4.3.0 *");
+  await client.command("EHLO client.example", "250 *");
   await client.command(`MAIL FROM:<${ACCOUNT}> SMTPUTF8`, "550 5.6.7 *");
   await client.command(`MAIL FROM:<${ACCOUNT}> BODY=8BITMIME`, "554 5.6.3 *");
   assert.equal(proxy.upstream.passages("MAIL"), 0);

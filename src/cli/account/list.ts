@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addAccountOptions, runAccountCommand } from "../account_options.ts";
 import type { CommandContext } from "../command_context.ts";
+import { jsonLine } from "../json_line.ts";
 
 const examples = `
 Examples:
@@ -22,7 +23,7 @@ export function registerAccountList(group: Command, context: CommandContext): vo
           const { accountView } = await import("../../admin/account_view.ts");
           const views = accounts.map((account) => accountView(account));
           return context.out(
-            JSON.stringify({ success: true, total_accounts: views.length, accounts: views }),
+            jsonLine({ success: true, total_accounts: views.length, accounts: views }),
           );
         }
         if (accounts.length === 0) {

@@ -3,6 +3,7 @@ import type { Verification } from "../../verification/verification.ts";
 import { type AccountWork, addAccountOptions, runAccountCommand } from "../account_options.ts";
 import type { CommandContext } from "../command_context.ts";
 import { styled } from "../styled.ts";
+import { jsonLine } from "../json_line.ts";
 
 const examples = `
 Examples:
@@ -55,7 +56,7 @@ async function verifyAll(emails: readonly string[], work: AccountWork): Promise<
     results: results.map(({ isRotated: _isRotated, ...rest }) => rest),
   };
   if (results.some(({ isRotated }) => isRotated)) return await finishEdit(body, text);
-  context.out(json ? JSON.stringify(body) : text);
+  context.out(json ? jsonLine(body) : text);
 }
 
 async function verifyOne(email: string, { services }: AccountWork): Promise<Verified> {

@@ -166,6 +166,7 @@ Deno.test("AccountStore does not bring a removed account back with a rotation", 
   await store.rotateRefreshToken("a@example.com", "rotated", { replaces: "a@example.com token 0" });
   assert.deepEqual(await folder.read(), []);
   assert.equal(store.get("a@example.com"), undefined);
+  await assert.rejects(Deno.stat(join(folder.folder, "state", "refresh_tokens.json")), Deno.errors.NotFound);
 });
 
 Deno.test("AccountStore keeps rotated tokens in the state folder while the accounts file is read-only", async () => {

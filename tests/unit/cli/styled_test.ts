@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { jsonLine } from "../../../src/cli/json_line.ts";
 import { printable } from "../../../src/cli/styled.ts";
 
 const cases: readonly [text: string, onTerminal: string, elsewhere: string][] = [
@@ -15,3 +16,10 @@ for (const [text, onTerminal, elsewhere] of cases) {
     assert.equal(printable(text, false), elsewhere);
   });
 }
+
+Deno.test("jsonLine reads back the same and has nothing that a terminal obeys", () => {
+  const value = { text: "\x1b[2J \x7f \x9b \u2028 \u202e ä €" };
+  const line = jsonLine(value);
+  assert.deepEqual(JSON.parse(line), value);
+  assert.equal(printable(line, true), line);
+});

@@ -262,3 +262,27 @@ Deno.test("Transaction that is cut while it gets its connection sends nothing on
   assert.deepEqual((await flush(transaction, MAIL)).map((reply) => reply.slice(0, 9)), ["451 4.4.2"]);
   assert.deepEqual(fixture.writes, []);
 });
+
+Deno.test("Transaction defers all of a message whose replay the fresh connection can't carry", async () => {
+  await using fixture = new Fixture();
+  assert.equal(await finalReply(fixture, "250 2.0.0 OK"), "250 2.0.0 OK");
+  const eightBit: Step = {
+    verb: "MAIL",
+    mail: { reversePath: "a@example.com", smtputf8: false, body: "8BITMIME", dsn: [] },
+  };
+  const transaction = fixture.begin();
+  assert.deepEqual(await flush(transaction, eightBit, rcpt("b@example.net")), [
+    "250 2.1.0 OK",
+    "250 2.1.5 OK",
+  ]);
+  fixture.dialed[0]!.stream.end("reset");
+  fixture.dial = (mailbox) => {
+    const connection = fixture.connect(mailbox);
+    connection.extensions = new Extensions(["PIPELINING"]);
+    return Promise.resolve(connection);
+  };
+  for (const step of [rcpt("c@example.net"), { verb: "DATA" } as const]) {
+    assert.deepEqual((await flush(transaction, step)).map((reply) => reply.slice(0, 9)), ["451 4.4.2"]);
+  }
+  assert.deepEqual(fixture.dialed[1]!.stream.writes, []);
+});

@@ -100,3 +100,18 @@ Deno.test("SlowClientGuard looks at nothing once the transaction is over", () =>
   watched.pass(600);
   assert.equal(watched.ended, undefined);
 });
+
+Deno.test("SlowClientGuard leaves a client alone that has sent all and waits for the provider, slow as it was", () => {
+  using watched = new Watched();
+  watched.isBlocking = false;
+  watched.guard.startData();
+  watched.guard.noteOctets(100);
+  watched.pass(70);
+  watched.isReading = false;
+  watched.isBlocking = true;
+  watched.pass(300);
+  assert.equal(watched.ended, undefined);
+  watched.isReading = true;
+  watched.pass(1);
+  assert.match(watched.ended!, TOO_SLOW);
+});

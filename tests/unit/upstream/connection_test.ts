@@ -231,3 +231,11 @@ Deno.test("UpstreamConnection tells the announcement of its end from stray octet
   await connection.command("NOOP");
   assert.deepEqual([connection.hasStrayOctets, connection.isUsable], [false, false]);
 });
+
+Deno.test("UpstreamConnection waits for the rest of what may be the announcement of its end", async () => {
+  using fixture = new Fixture(() => undefined);
+  fixture.stream.push("250 2.0.0 OK\r\n42");
+  const { connection } = fixture;
+  assert.equal((await connection.readReply("x")).code, 250);
+  assert.deepEqual([connection.hasStrayOctets, connection.isUsable], [false, false]);
+});
