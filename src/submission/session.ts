@@ -9,21 +9,15 @@ import { EndlessLineError } from "../smtp/line_reader.ts";
 import { Reply } from "../smtp/reply.ts";
 import { type ByteStream, StreamBrokenError, StreamClosedError } from "../transport/byte_stream.ts";
 import type { Deadlines } from "../transport/deadlines.ts";
+import { AccessCommands } from "./access_commands.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { ClientChannel } from "./client_channel.ts";
-import { helloReply, nameRefusal, permitsAuth } from "./hello.ts";
 import { MailCommands } from "./mail_commands.ts";
 import { REPLIES } from "./replies.ts";
 import type { SessionState } from "./session_state.ts";
-import { MAX_RESPONSE_OCTETS, readCredentials } from "./sign_in_dialogue.ts";
 
 /** Command line with its CRLF: the 512 octets of RFC 5321 §4.5.3.1.4 and what the extensions add. */
 export const MAX_COMMAND_OCTETS = 2_048;
-
-/** Sign-ins that may fail in a session; RFC 4954 §9 allows no fewer than three. */
-const MAX_SIGN_IN_FAILURES = 3;
-
-const TLS_HANDSHAKE_TIMEOUT_MS = 30_000;
 
 /** Who has not signed in by then, whatever else was said, holds a place that others want. */
 const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
@@ -53,6 +47,7 @@ export class Session {
   readonly id: string;
   readonly channel: ClientChannel;
   readonly context: SessionContext;
+  readonly #access: AccessCommands;
   readonly #mail: MailCommands;
   readonly #log: Logger;
   #state: SessionState = { at: "connected" };
@@ -60,7 +55,6 @@ export class Session {
   #farewell: Reply | undefined;
   #hasEnded = false;
   #badCommands = 0;
-  #signInFailures = 0;
   readonly #signInByMs: number;
 
   constructor(stream: ByteStream, id: string, context: SessionContext) {
@@ -69,6 +63,7 @@ export class Session {
     this.#log = context.log;
     this.#signInByMs = context.now() + SIGN_IN_TIMEOUT_MS;
     this.channel = new ClientChannel(stream, context.deadlines, () => this.end(REPLIES.timeout));
+    this.#access = new AccessCommands(this);
     this.#mail = new MailCommands(this);
   }
 
@@ -105,7 +100,7 @@ export class Session {
       await this.#report(error);
     } finally {
       this.#hasEnded = true;
-      this.#abandonTransaction();
+      this.abandonTransaction();
       await this.channel.end();
     }
   }
@@ -150,7 +145,7 @@ export class Session {
 
   async #serve(): Promise<void> {
     while (!this.#hasEnded) {
-      if (this.#farewell) return await this.#leave(this.#farewell);
+      if (this.#farewell) return await this.leave(this.#farewell);
       let line = this.channel.reader.takeLine(MAX_COMMAND_OCTETS);
       if (line === undefined) {
         // Nothing more to take: the client waits for its replies (RFC 2920 §3.2).
@@ -159,13 +154,13 @@ export class Session {
           continue;
         }
         const patienceMs = this.#patienceMs;
-        if (patienceMs <= 0) return await this.#leave(REPLIES.timeout);
+        if (patienceMs <= 0) return await this.leave(REPLIES.timeout);
         line = await this.channel.readLine(MAX_COMMAND_OCTETS, patienceMs) ?? undefined;
         if (line === undefined) return;
       }
       await this.#handleLine(line);
       if (this.#badCommands > this.context.settings.maxBadCommands) {
-        return await this.#leave(REPLIES.tooManyBadCommands);
+        return await this.leave(REPLIES.tooManyBadCommands);
       }
     }
   }
@@ -214,15 +209,15 @@ export class Session {
       case "RSET":
         if (argument !== "") return this.refuse(REPLIES.noParameters);
         await this.flush();
-        this.#abandonTransaction();
+        this.abandonTransaction();
         return this.channel.push(REPLIES.ok);
       case "EHLO":
       case "HELO":
-        return await this.#hello(verb, argument);
+        return await this.#access.hello(verb, argument);
       case "AUTH":
-        return await this.#auth(argument);
+        return await this.#access.auth(argument);
       case "STARTTLS":
-        return await this.#startTls(argument);
+        return await this.#access.startTls(argument);
       case "NOOP":
         return this.channel.push(REPLIES.ok);
       case "VRFY":
@@ -232,8 +227,8 @@ export class Session {
       case "QUIT":
         if (argument !== "") return this.refuse(REPLIES.noParameters);
         await this.flush();
-        this.#abandonTransaction();
-        return await this.#leave(REPLIES.bye);
+        this.abandonTransaction();
+        return await this.leave(REPLIES.bye);
       case "EXPN":
       case "TURN":
       case "BDAT":
@@ -244,94 +239,16 @@ export class Session {
     }
   }
 
-  async #hello(verb: "EHLO" | "HELO", name: string): Promise<void> {
-    const refusal = nameRefusal(name);
-    if (refusal) return this.refuse(refusal);
-    await this.flush();
-    this.#abandonTransaction();
-    const { listener, settings, relay } = this.context;
-    const account = "account" in this.#state ? this.#state.account : listener.account;
-    const offer = relay.offer(account);
-    const hello = { name, isExtended: verb === "EHLO", offered: offer.extensions };
-    this.#state = account === undefined ? { at: "greeted", hello } : { at: "ready", hello, account };
-    const { isSecure } = this.channel.stream;
-    this.channel.push(
-      helloReply(hello, { hostname: settings.hostname, listener, isSecure, offer }),
-    );
-  }
-
-  async #auth(argument: string): Promise<void> {
-    const state = this.#state;
-    const { listener, settings } = this.context;
-    const { isSecure } = this.channel.stream;
-    if (state.at === "connected") return this.refuse(REPLIES.helloFirst);
-    if (listener.account !== undefined) return this.refuse(REPLIES.noAuthHere);
-    if (state.at === "transaction") return this.refuse(REPLIES.authInTransaction);
-    if (state.at === "ready") return this.refuse(REPLIES.alreadySignedIn);
-    if (!permitsAuth(listener, isSecure)) return this.refuse(REPLIES.tlsRequired);
-    const credentials = await readCredentials(argument, async (challenge) => {
-      this.channel.push(challenge);
-      await this.channel.writePending();
-      return await this.channel.readLine(MAX_RESPONSE_OCTETS, settings.commandTimeoutMs);
-    });
-    if (credentials === null) throw new ClientGoneError();
-    if (credentials instanceof Reply) return this.refuse(credentials);
-    const { authenticator, onSignIn } = this.context;
-    const result = await authenticator.signIn(credentials, this.channel.stream.remoteAddress, this.signal);
-    // The session's farewell is the answer.
-    if (result === "aborted") return;
-    onSignIn?.(typeof result === "string" ? result : "accepted");
-    if (typeof result !== "string") {
-      this.#state = { at: "ready", hello: state.hello, account: result.account };
-      return this.channel.push(REPLIES.signedIn);
-    }
-    await this.#refuseSignIn(result, credentials.authenticationIdentity);
-  }
-
-  async #refuseSignIn(result: "refused" | "locked-out", username: string): Promise<void> {
-    const locked = result === "locked-out";
-    this.#log.warn(
-      locked
-        ? "Sign-in refused: {client} failed too often; it may try again in some minutes"
-        : "Sign-in refused for {username} from {client}: unknown user or wrong password; see `account list`, `account set-password`",
-      { session: this.id, client: this.channel.stream.remoteAddress, username: username.slice(0, 320) },
-    );
-    this.channel.push(locked ? REPLIES.authLater : REPLIES.authRefused);
-    if (++this.#signInFailures < MAX_SIGN_IN_FAILURES) return;
-    await this.#leave(REPLIES.authTooManyFailures);
-  }
-
-  async #startTls(argument: string): Promise<void> {
-    const { listener } = this.context;
-    const { isSecure } = this.channel.stream;
-    if (argument !== "") return this.refuse(REPLIES.noParameters);
-    if (listener.security !== "starttls") {
-      return this.refuse(isSecure ? REPLIES.alreadySecure : REPLIES.notImplemented);
-    }
-    if (isSecure) return this.refuse(REPLIES.alreadySecure);
-    await this.flush();
-    this.#abandonTransaction();
-    this.channel.push(REPLIES.readyForTls);
-    await this.channel.writePending();
-    const discarded = await this.channel.startTls(TLS_HANDSHAKE_TIMEOUT_MS);
-    if (discarded > 0) {
-      this.#log.warn("Discarded {octets} octets sent in clear behind STARTTLS by {client}", {
-        session: this.id,
-        octets: discarded,
-        client: this.channel.stream.remoteAddress,
-      });
-    }
-    this.#state = { at: "connected" };
-  }
-
-  async #leave(reply: Reply): Promise<void> {
+  /** Ends the session with this reply, behind those of the group under way. */
+  async leave(reply: Reply): Promise<void> {
     this.#hasEnded = true;
     // A group that was not flushed is answered before the farewell.
     this.channel.push(reply);
     await this.flush();
   }
 
-  #abandonTransaction(): void {
+  /** Forgets the transaction, if there is one. */
+  abandonTransaction(): void {
     if (this.#state.at !== "transaction") return;
     const { hello, account, transaction } = this.#state;
     transaction.abandon();

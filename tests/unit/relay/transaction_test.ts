@@ -57,6 +57,18 @@ async function flush(transaction: Transaction, ...steps: readonly Step[]): Promi
   return fresh.map((step) => step.reply!.text());
 }
 
+/** The message of a client that has read 354. */
+async function relayHello(transaction: Transaction) {
+  const client = new MemoryStream();
+  client.push("hello\r\n.\r\n");
+  return await transaction.relayData(new LineReader(client), {
+    buffers: new BufferPool(),
+    bareNewline: "normalize",
+    maxTextLineOctets: 0,
+    onOctets: () => {},
+  });
+}
+
 Deno.test("Transaction sends a group in one write, and the replies are the provider's", async () => {
   await using fixture = new Fixture();
   const transaction = fixture.begin();
@@ -108,15 +120,7 @@ Deno.test("Transaction ends with the record of what became of it", async () => {
   await using fixture = new Fixture();
   const transaction = fixture.begin();
   await flush(transaction, MAIL, rcpt("b@example.net"), rcpt("bad@example.net"), { verb: "DATA" });
-  const client = new MemoryStream();
-  client.push("hello\r\n.\r\n");
-  const reply = await transaction.relayData(new LineReader(client), {
-    buffers: new BufferPool(),
-    bareNewline: "normalize",
-    maxTextLineOctets: 0,
-    onOctets: () => {},
-  });
-  assert.equal(reply.text(), "250 2.0.0 OK");
+  assert.equal((await relayHello(transaction)).text(), "250 2.0.0 OK");
   const { outcome, recipients, refusedRecipients, messageOctets, reversePath, account } = fixture.records[0]!;
   assert.deepEqual({ outcome, recipients, refusedRecipients, messageOctets, reversePath, account }, {
     outcome: "relayed",
@@ -177,15 +181,7 @@ async function finalReply(fixture: Fixture, ...answers: readonly string[]): Prom
   fixture.answer = (line) => line === "." ? answers.join("\r\n") : answer(line);
   const transaction = fixture.begin();
   await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
-  const client = new MemoryStream();
-  client.push("hello\r\n.\r\n");
-  const reply = await transaction.relayData(new LineReader(client), {
-    buffers: new BufferPool(),
-    bareNewline: "normalize",
-    maxTextLineOctets: 0,
-    onOctets: () => {},
-  });
-  return reply.text();
+  return (await relayHello(transaction)).text();
 }
 
 const FINAL_REPLIES:
