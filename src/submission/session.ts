@@ -9,6 +9,7 @@ import { EndlessLineError } from "../smtp/line_reader.ts";
 import { Reply } from "../smtp/reply.ts";
 import { type ByteStream, StreamBrokenError, StreamClosedError } from "../transport/byte_stream.ts";
 import type { Deadlines } from "../transport/deadlines.ts";
+import { nextTurn } from "../transport/next_turn.ts";
 import { AccessCommands } from "./access_commands.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { ClientChannel } from "./client_channel.ts";
@@ -21,6 +22,9 @@ export const MAX_COMMAND_OCTETS = 2_048;
 
 /** Who has not signed in by then, whatever else was said, holds a place that others want. */
 const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
+
+/** What a client that sends faster than others are served may ask for in one go: about a millisecond's worth. */
+const COMMANDS_PER_TURN = 64;
 
 /** What all sessions of a listener share. */
 export interface SessionContext {
@@ -54,6 +58,7 @@ export class Session {
   #abort = new AbortController();
   #farewell: Reply | undefined;
   #hasEnded = false;
+  #commands = 0;
   #badCommands = 0;
   readonly #signInByMs: number;
 
@@ -159,6 +164,7 @@ export class Session {
         if (line === undefined) return;
       }
       await this.#handleLine(line);
+      if (++this.#commands % COMMANDS_PER_TURN === 0) await nextTurn();
       if (this.#badCommands > this.context.settings.maxBadCommands) {
         return await this.leave(REPLIES.tooManyBadCommands);
       }

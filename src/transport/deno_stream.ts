@@ -37,7 +37,8 @@ export class DenoStream implements ByteStream {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#conn.close();
+    // Not `close()`, which throws where an aborted dial has closed the socket beneath.
+    this.#conn[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,7 @@
 /** A raw connection of somebody who doesn't mean well: writes whatever, reads or doesn't. */
 
 import type { Endpoint } from "../../src/config/settings.ts";
+import { nextTurn } from "../../src/transport/next_turn.ts";
 
 /** One connection. Dispose it to drop it. */
 export class Attacker implements Disposable {
@@ -31,6 +32,8 @@ export class Attacker implements Disposable {
     const bytes = typeof octets === "string" ? new TextEncoder().encode(octets) : octets;
     try {
       for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
+      // The others are in this process too: what they wait for is to be the daemon, not their attacker.
+      await nextTurn();
       return true;
     } catch (error) {
       if (isEnd(error)) return false;

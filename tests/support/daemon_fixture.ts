@@ -5,7 +5,7 @@ import { hashPassword } from "../../src/accounts/password_hash.ts";
 import type { Endpoint } from "../../src/config/settings.ts";
 import { DaemonProcess } from "./daemon_process.ts";
 import { ScriptedUpstream } from "./scripted_upstream.ts";
-import { SmtpTestClient } from "./smtp_client.ts";
+import { SmtpTestClient, type SmtpTestClientOptions } from "./smtp_client.ts";
 import { ScriptedTokenEndpoint } from "./token_endpoint.ts";
 import type { ScriptedUpstreamOptions } from "./upstream_options.ts";
 
@@ -35,7 +35,7 @@ export interface DaemonFixture extends AsyncDisposable {
   /** Where a listener is. */
   listener(index?: number): Endpoint;
   /** Connects, greets and signs in. */
-  signIn(): Promise<SmtpTestClient>;
+  signIn(options?: Pick<SmtpTestClientOptions, "deadlineMs">): Promise<SmtpTestClient>;
 }
 
 /** Starts upstream, token endpoint and daemon. */
@@ -76,7 +76,7 @@ export async function startDaemonFixture(options: DaemonFixtureOptions = {}): Pr
     tokenEndpoint,
     caFile: files.caFile,
     listener,
-    signIn: () => signIn(listener()),
+    signIn: (options) => signIn({ ...listener(), ...options }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -104,8 +104,8 @@ async function writeCertificates(directory: string, { certificates }: ScriptedUp
   return files;
 }
 
-async function signIn(listener: Endpoint): Promise<SmtpTestClient> {
-  const client = await SmtpTestClient.connect(listener);
+async function signIn(options: SmtpTestClientOptions): Promise<SmtpTestClient> {
+  const client = await SmtpTestClient.connect(options);
   await client.expect("220 *");
   await client.command("EHLO client.example", "250 *");
   await client.authPlain(MAILBOX.email, MAILBOX.password);

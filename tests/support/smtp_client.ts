@@ -10,7 +10,7 @@ export interface SmtpTestClientOptions {
   readonly port: number;
   /** CA certificate (PEM) to trust: implicit TLS. Absent: plain TCP. */
   readonly tls?: { readonly caCertificate: string; readonly hostname?: string };
-  /** Longest wait of any single step. Default: 5,000. */
+  /** Longest wait of any single step. Default: 20,000, since a machine may be busy with other tests. */
   readonly deadlineMs?: number;
 }
 
@@ -38,7 +38,7 @@ export class SmtpTestClient implements Disposable {
 
   /** Connects, and shakes hands where TLS is asked for. Doesn't read the greeting. */
   static async connect(options: SmtpTestClientOptions): Promise<SmtpTestClient> {
-    const { hostname = "127.0.0.1", port, tls, deadlineMs = 5000 } = options;
+    const { hostname = "127.0.0.1", port, tls, deadlineMs = 20_000 } = options;
     const connection = await Deno.connect({ hostname, port });
     connection.setNoDelay(true);
     const client = new SmtpTestClient(connection, deadlineMs);

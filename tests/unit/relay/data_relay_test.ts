@@ -3,6 +3,7 @@ import { BufferPool, DATA_BUFFER_OCTETS } from "../../../src/relay/buffer_pool.t
 import { ClientGoneError, type DataRelayOptions, relayMailData } from "../../../src/relay/data_relay.ts";
 import { LineReader } from "../../../src/smtp/line_reader.ts";
 import { Deadlines } from "../../../src/transport/deadlines.ts";
+import { nextTurn } from "../../../src/transport/next_turn.ts";
 import { UpstreamConnection } from "../../../src/upstream/connection.ts";
 import { MemoryStream } from "../upstream/memory_stream.ts";
 
@@ -70,6 +71,17 @@ Deno.test("relayMailData reads no further while the provider takes nothing", asy
   await relaying;
   assert.equal(octets, 1_000_003);
   assert.equal(fixture.sent, `${line.repeat(1000)}.\r\n`);
+});
+
+Deno.test("relayMailData lets others have their turn while a client sends faster than it is read", async () => {
+  using fixture = new Fixture();
+  let octets = 0;
+  fixture.client.push(`${`${"x".repeat(998)}\r\n`.repeat(2000)}.\r\n`);
+  const relaying = fixture.relay({ onOctets: (more) => octets += more });
+  await nextTurn();
+  assert.ok(octets > 0 && octets <= 2 * DATA_BUFFER_OCTETS, `${octets} octets went through in one go`);
+  await relaying;
+  assert.equal(octets, 2_000_003);
 });
 
 Deno.test("relayMailData puts a prefix in front, and nothing of it where the message is dropped", async () => {

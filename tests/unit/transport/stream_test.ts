@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { StreamBrokenError, StreamClosedError } from "../../../src/transport/byte_stream.ts";
+import { DenoStream } from "../../../src/transport/deno_stream.ts";
 import { denoPair, nodePair } from "./stream_test_pair.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -154,4 +155,14 @@ Deno.test("StarttlsStream rejects an upgrade whose peer leaves, and one that it 
   ends.stream.close();
   await upgrading;
   assert.equal(await ends.peer.read(new Uint8Array(1)), null);
+});
+
+Deno.test("DenoStream may be closed when the socket beneath has been closed by another hand", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using _peer = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  const socket = await listener.accept();
+  const stream = new DenoStream(socket);
+  socket.close();
+  stream.close();
+  await assert.rejects(stream.read(new Uint8Array(1)), StreamClosedError);
 });
