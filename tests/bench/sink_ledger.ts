@@ -2,8 +2,8 @@
 
 /** How the sink treats its clients. */
 export interface SinkBehaviour {
-  /** Wait before each reply to the end of data. Default: 0. */
-  readonly finalReplyDelayMs?: number;
+  /** Wait before each reply to the end of data: evenly distributed from the first to the second. Default: none. */
+  readonly finalReplyDelayMs?: readonly [least: number, most: number];
   /** No final reply before this many messages wait for one; then all of them, and later ones, at once. Default: 0. */
   readonly holdFinalRepliesUntil?: number;
   /** Connections that one mailbox may have open; a further one is refused at AUTH. Default: no limit. */
@@ -108,8 +108,11 @@ export class SinkLedger {
 
   /** Resolves when a final reply may be written. @returns Undefined when that is now. */
   mayReply(): Promise<void> | undefined {
-    const delayMs = this.behaviour.finalReplyDelayMs ?? 0;
-    if (delayMs > 0) return new Promise((resolve) => setTimeout(resolve, delayMs));
+    const delay = this.behaviour.finalReplyDelayMs;
+    if (delay) {
+      const [least, most] = delay;
+      return new Promise((resolve) => setTimeout(resolve, least + Math.random() * (most - least)));
+    }
     if (!this.#holding) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#held.push(resolve);

@@ -59,7 +59,7 @@ interface LoadedStop {
 
 async function stopOnce(bench: Bench): Promise<LoadedStop> {
   await using sink = await SinkProcess.start(bench, {
-    finalReplyDelayMs: FINAL_REPLY_DELAY_MS,
+    finalReplyDelayMs: [FINAL_REPLY_DELAY_MS, FINAL_REPLY_DELAY_MS],
     keepsNumbers: true,
   });
   await using proxy = await ProxyProcess.start(bench, { sink: sink.endpoints, logsTo: "stderr" });
