@@ -79,11 +79,18 @@ export class AccountAdmission {
     if (!account) throw new TypeError("Cannot verify the account: it was not checked");
     let refreshToken: string | undefined;
     const verification = await verifyGrant(account, {
-      probe: (probed, signal) => this.#context.tokens.probe(probed, signal),
-      keepRefreshToken: (_account, rotated) => {
-        refreshToken = rotated;
-        return Promise.resolve();
-      },
+      probe: (signal) =>
+        this.#context.tokens.probe(() => account, {
+          keep: async ({ email, refreshToken: replaces }, rotated) => {
+            refreshToken = rotated;
+            // An account that is there with this token can't send with it any more, whatever becomes of the new record.
+            const { accounts } = this.#context;
+            if (accounts.get(email)?.refreshToken === replaces) {
+              await accounts.rotateRefreshToken(email, rotated, { replaces });
+            }
+          },
+          signal,
+        }),
       signal: this.#closing,
       now: this.#context.now,
     });

@@ -1,10 +1,10 @@
 import type { Account } from "../accounts/account.ts";
 import { sameGrant } from "../oauth/same_grant.ts";
-import { TokenError } from "../oauth/token_error.ts";
 import type { VerificationFailure } from "../verification/verification.ts";
 import { verifyGrant } from "../verification/verify_account.ts";
 import type { AdminContext } from "./admin_context.ts";
 import { inParallelToTheEnd } from "./in_parallel_to_the_end.ts";
+import { probeAccount } from "./probe_account.ts";
 
 /** What became of the accounts. */
 export interface InvalidAccountsOutcome {
@@ -20,7 +20,7 @@ type RemovalContext = Pick<AdminContext, "accounts" | "tokens" | "now" | "accoun
 /**
  * Removes the accounts for which the token endpoint answers `invalid_grant` (RFC 6749 §5.2) for good. Faults of the app, of
  * the network or of the provider say nothing about the grant: those accounts stay, and so does one that has a token to
- * send with. Not to be called twice at a time: one run would take what the other has just had replaced for invalid.
+ * send with. Not to be called twice at a time.
  *
  * @throws The signal's reason when it aborts.
  */
@@ -56,28 +56,22 @@ interface Refusal {
   readonly failure: VerificationFailure;
 }
 
-type Asking = Pick<AdminContext, "accounts" | "tokens" | "now"> & { readonly signal: AbortSignal };
+type Asking = RemovalContext & { readonly signal: AbortSignal };
 
-/** Asks for a token, and again where the refused grant isn't the account's any more: a refresh has replaced it meanwhile. */
+/** Asks for a token, and again where the grant that was refused isn't the account's any more. */
 async function refusalOf(email: string, asking: Asking): Promise<Refusal | undefined> {
+  const { accounts, signal, now } = asking;
   for (;;) {
-    const account = asking.accounts.get(email);
-    const failure = account && await failureOfGrant(account, asking);
+    const account = accounts.get(email);
+    if (!account) return undefined;
+    const { failure } = await verifyGrant(account, {
+      probe: (probeSignal) => probeAccount(account, { ...asking, signal: probeSignal }),
+      signal,
+      now,
+    });
     if (!failure) return undefined;
-    await refreshEnded(email, asking);
-    const current = asking.accounts.get(email);
+    const current = accounts.get(email);
     if (current && sameGrant(account, current)) return { account: current, failure };
-  }
-}
-
-/** A refresh under way may have used up the grant that was refused here, and bring the next one. */
-async function refreshEnded(email: string, { tokens, signal }: Asking): Promise<void> {
-  const manager = tokens.find(email);
-  if (manager?.state.state !== "refreshing") return;
-  try {
-    await manager.get(signal);
-  } catch (error) {
-    if (!(error instanceof TokenError)) throw error;
   }
 }
 
@@ -91,22 +85,4 @@ function canStillSend({ email, refreshToken }: Account, { tokens }: Pick<AdminCo
   const manager = tokens.find(email);
   return manager !== undefined &&
     (manager.state.state === "valid" || manager.account.refreshToken !== refreshToken);
-}
-
-async function failureOfGrant(
-  account: Account,
-  { accounts, tokens, now, signal }: Asking,
-): Promise<VerificationFailure | undefined> {
-  const { failure } = await verifyGrant(account, {
-    probe: (probed, probeSignal) => tokens.probe(probed, probeSignal),
-    async keepRefreshToken({ email, refreshToken: replaces }, rotated) {
-      await accounts.rotateRefreshToken(email, rotated, { replaces });
-      // At once: a token that was rotated away may cost the account its grant if it is sent again.
-      const current = accounts.get(email);
-      if (current) tokens.find(email)?.replaceAccount(current);
-    },
-    signal,
-    now,
-  });
-  return failure;
 }

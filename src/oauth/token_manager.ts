@@ -2,6 +2,8 @@ import type { Logger } from "@logtape/logtape";
 import type { Account } from "../accounts/account.ts";
 import { abortable } from "./abortable.ts";
 import type { AccessToken, GrantedTokens } from "./access_token.ts";
+import { refreshTokenOf } from "./rotated_refresh_token.ts";
+import type { GrantTurns } from "./grant_turns.ts";
 import { sameGrant } from "./same_grant.ts";
 import { type Schedule, type TokenMargins, tokenMargins } from "./refresh_schedule.ts";
 import { TokenError } from "./token_error.ts";
@@ -13,6 +15,8 @@ export interface TokenManagerContext {
   readonly obtain: (account: Account, signal: AbortSignal) => Promise<GrantedTokens>;
   /** Puts a rotated refresh token on disk in place of `account.refreshToken`. */
   readonly persist: (account: Account, refreshToken: string) => Promise<void>;
+  /** Those who ask for tokens of the same account take turns. */
+  readonly turns: GrantTurns;
   readonly log: Logger;
   /** Wall clock in milliseconds. */
   readonly now: () => number;
@@ -162,15 +166,42 @@ export class TokenManager {
   }
 
   /**
+   * Takes over a refresh token that another request for the account has brought in place of the present one. It is written
+   * before the next refresh, unless `noteSaved` comes first.
+   */
+  noteRotation(replaced: Account, refreshToken: string): void {
+    if (replaced.refreshToken === this.#account.refreshToken) this.#succeed(refreshToken);
+  }
+
+  /** Notes that a refresh token of `noteRotation` is on disk. */
+  noteSaved(refreshToken: string): void {
+    if (refreshToken === this.#account.refreshToken) this.#unsaved = undefined;
+  }
+
+  /** The present token may be worth nothing from now on. @returns The account as it was. */
+  #succeed(refreshToken: string): Account {
+    const previous = this.#account;
+    this.#supersededRefreshToken = previous.refreshToken;
+    this.#account = { ...previous, refreshToken };
+    this.#unsaved = previous;
+    return previous;
+  }
+
+  /** Begins no more refreshes. Resolves when none is under way; never rejects. */
+  async stop(): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer();
+    await Promise.allSettled(this.#flights);
+  }
+
+  /**
    * Ends the refresh under way, unless its rotated token has come: that is written first.
    *
    * @param signal Ends the wait for the write.
    */
   async close(signal?: AbortSignal): Promise<void> {
-    this.#closed = true;
-    this.#cancelTimer();
+    const ended = this.stop();
     this.#abandonFlight("The daemon is stopping");
-    const ended = Promise.allSettled(this.#flights);
     await (signal === undefined ? ended : abortable(ended, signal));
   }
 
@@ -226,9 +257,13 @@ export class TokenManager {
   /** Asks again when the grant changed under way: all that the old one brought is a rotated refresh token. */
   async #obtain(signal: AbortSignal): Promise<AccessToken> {
     for (;;) {
-      const grant = this.#grants;
-      const [outcome] = await Promise.allSettled([this.#context.obtain(this.#account, signal)]);
-      await this.#keepRotated(refreshTokenOf(outcome), signal);
+      const { turns, obtain } = this.#context;
+      const { outcome, grant } = await turns.run(this.#account.email, signal, async () => {
+        const grant = this.#grants;
+        const [outcome] = await Promise.allSettled([obtain(this.#account, signal)]);
+        await this.#keepRotated(refreshTokenOf(outcome), signal);
+        return { outcome, grant };
+      });
       signal.throwIfAborted();
       if (grant !== this.#grants) continue;
       if (outcome.status === "rejected") throw outcome.reason;
@@ -238,13 +273,9 @@ export class TokenManager {
 
   /** A rotated token may be the only valid one left: it is on disk before anything else happens, a stop included. */
   async #keepRotated(refreshToken: string | undefined, signal: AbortSignal): Promise<void> {
-    const previous = this.#account;
-    if (refreshToken === undefined || refreshToken === previous.refreshToken) return;
+    if (refreshToken === undefined || refreshToken === this.#account.refreshToken) return;
     if (signal.aborted && !this.#closed) return; // The answer belongs to a grant that has been replaced.
-    this.#supersededRefreshToken = previous.refreshToken;
-    this.#account = { ...previous, refreshToken };
-    this.#unsaved = previous;
-    await this.#save(previous, signal);
+    await this.#save(this.#succeed(refreshToken), signal);
   }
 
   async #save(previous: Account, signal: AbortSignal): Promise<void> {
@@ -304,12 +335,6 @@ export class TokenManager {
     const outcome = lasting ? "needs_authorization" : "failed";
     onRefresh?.({ email, outcome, durationMs: now() - startedMs });
   }
-}
-
-/** Failed requests may have brought one too. */
-function refreshTokenOf(outcome: PromiseSettledResult<GrantedTokens>): string | undefined {
-  if (outcome.status === "fulfilled") return outcome.value.refreshToken;
-  return outcome.reason instanceof TokenError ? outcome.reason.refreshToken : undefined;
 }
 
 function describeFailure(failure: TokenError, account: string): Record<string, unknown> {

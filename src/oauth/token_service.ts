@@ -6,7 +6,9 @@ import type { GrantedTokens } from "./access_token.ts";
 import { EndpointClient } from "./endpoint_client.ts";
 import { EndpointGuard } from "./endpoint_guard.ts";
 import { obtainToken } from "./obtain_token.ts";
+import { GrantTurns } from "./grant_turns.ts";
 import { type Schedule, scheduleTimer } from "./refresh_schedule.ts";
+import { refreshTokenOf } from "./rotated_refresh_token.ts";
 import { TokenManager, type TokenManagerContext } from "./token_manager.ts";
 import type { Fetch } from "./token_request.ts";
 import type { RefreshOutcome } from "./token_state.ts";
@@ -30,12 +32,31 @@ export interface TokenServiceOptions {
   readonly onRefresh?: (outcome: RefreshOutcome) => void;
 }
 
+/** How a request beside an account's manager is made. */
+export interface ProbeOptions {
+  /** Puts a rotated refresh token on disk in place of `account.refreshToken`. */
+  readonly keep: (account: Account, refreshToken: string) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** What a probe brought. */
+export interface ProbedTokens extends GrantedTokens {
+  /** The account with the grant that was asked with. */
+  readonly account: Account;
+  /** A refresh token came in place of the account's own, and was kept. */
+  readonly isRotated: boolean;
+}
+
+/** A stop waits so long for answers that may bring the only refresh token that is still valid. */
+const STOP_GRACE_MS = 500;
+
 /** Token managers of all accounts, with what they share: connections, and a guard for each token endpoint. */
 export class TokenService implements AsyncDisposable {
   readonly #options: TokenServiceOptions;
   readonly #context: TokenManagerContext;
   readonly #client = new EndpointClient();
   readonly #managers = new Map<string, TokenManager>();
+  readonly #turns = new GrantTurns();
   readonly #guards = new Map<string, EndpointGuard>();
   /** Managers of removed accounts that are still ending. */
   readonly #closing = new Set<Promise<void>>();
@@ -47,6 +68,7 @@ export class TokenService implements AsyncDisposable {
     this.#context = {
       obtain: (account, signal) => this.#request(account, { signal, retry: account.provider.retry }),
       persist: options.persist,
+      turns: this.#turns,
       log: options.log,
       now: options.now ?? Date.now,
       random: options.random ?? Math.random,
@@ -89,13 +111,30 @@ export class TokenService implements AsyncDisposable {
   }
 
   /**
-   * Obtains tokens for an account apart from its manager, to verify it: one try, nothing kept.
+   * Obtains tokens for an account apart from its manager, to verify it: one try, nothing kept but a rotated refresh token.
+   * It waits for its turn among those who ask for the account.
    *
-   * @returns Tokens; a rotated refresh token among them has to be kept by the caller.
-   * @throws {TokenError}
+   * @param present Gives the account as it is when its turn has come.
+   * @throws {TokenError} A rotated refresh token in it has been kept.
+   * @throws The signal's reason when it aborts, or what `keep` throws.
    */
-  probe(account: Account, signal: AbortSignal): Promise<GrantedTokens> {
-    return this.#request(account, { signal, retry: { ...account.provider.retry, maxAttempts: 1 } });
+  probe(present: () => Account, { keep, signal }: ProbeOptions): Promise<ProbedTokens> {
+    return this.#turns.run(present().email, signal, async () => {
+      const account = present();
+      const retry = { ...account.provider.retry, maxAttempts: 1 };
+      const [outcome] = await Promise.allSettled([this.#request(account, { signal, retry })]);
+      const refreshToken = refreshTokenOf(outcome);
+      const isRotated = refreshToken !== undefined && refreshToken !== account.refreshToken;
+      if (isRotated) {
+        // In memory first: it may be the only one that is still valid, and the disk may be full.
+        const manager = this.find(account.email);
+        manager?.noteRotation(account, refreshToken);
+        await keep(account, refreshToken);
+        manager?.noteSaved(refreshToken);
+      }
+      if (outcome.status === "rejected") throw outcome.reason;
+      return { ...outcome.value, account, isRotated };
+    });
   }
 
   #request(account: Account, options: { signal: AbortSignal; retry: RetrySettings }): Promise<GrantedTokens> {
@@ -119,11 +158,12 @@ export class TokenService implements AsyncDisposable {
   }
 
   /**
-   * Ends all refreshes, except that rotated tokens that have come are written.
+   * Ends all refreshes: those under way have half a second for their answer, and rotated tokens that have come are written.
    *
-   * @param signal Ends the wait for those writes.
+   * @param signal Ends the wait for those.
    */
   async close(signal?: AbortSignal): Promise<void> {
+    await this.#grace(signal);
     const closing = [...this.#closing, ...[...this.#managers.values()].map((manager) => manager.close())];
     this.#managers.clear();
     const ended = Promise.allSettled(closing);
@@ -131,6 +171,25 @@ export class TokenService implements AsyncDisposable {
       await (signal === undefined ? ended : abortable(ended, signal));
     } finally {
       await this.#client.close();
+    }
+  }
+
+  async #grace(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    const stopped = Promise.all(
+      [...this.#managers.values()].map((manager) => {
+        const ended = manager.stop();
+        return manager.account.grant === "refresh_token" ? ended : undefined;
+      }),
+    );
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), STOP_GRACE_MS);
+    const end = AbortSignal.any([signal, over.signal]);
+    try {
+      await abortable(stopped, end);
+    } catch (error) {
+      if (error !== end.reason) throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -1,8 +1,7 @@
 /** Tries what sending needs, one thing after the other: an access token, then a sign-in at the provider's mail server. */
 
 import type { Account } from "../accounts/account.ts";
-import type { GrantedTokens } from "../oauth/access_token.ts";
-import { TokenError } from "../oauth/token_error.ts";
+import type { ProbedTokens } from "../oauth/token_service.ts";
 import type { Dialer } from "../upstream/dialer.ts";
 import type { Mailbox, TokenSource } from "../upstream/mailbox.ts";
 import { readScope } from "./scope_reading.ts";
@@ -11,10 +10,8 @@ import { type FailureContext, failureOf } from "./verification_failure.ts";
 
 /** What asking for a token needs. */
 export interface VerifyGrantOptions {
-  /** One token request apart from the account's token manager. */
-  readonly probe: (account: Account, signal: AbortSignal) => Promise<GrantedTokens>;
-  /** Puts a refresh token that came in place of the account's own on disk. */
-  readonly keepRefreshToken: (account: Account, refreshToken: string) => Promise<void>;
+  /** One token request apart from the account's token manager, which keeps a rotated refresh token. */
+  readonly probe: (signal: AbortSignal) => Promise<ProbedTokens>;
   readonly signal: AbortSignal;
   /** Milliseconds on any clock. */
   readonly now: () => number;
@@ -69,23 +66,15 @@ class Attempt {
     return this.#failure ? { ok: false, steps, failure: this.#failure } : { ok: true, steps };
   }
 
-  async obtainToken(account: Account, options: VerifyGrantOptions): Promise<GrantedTokens | undefined> {
-    const { probe, keepRefreshToken, signal, now } = options;
+  async obtainToken(account: Account, options: VerifyGrantOptions): Promise<ProbedTokens | undefined> {
+    const { probe, signal, now } = options;
     try {
-      const tokens = await probe(account, signal);
-      const { refreshToken } = tokens;
-      const isRotated = refreshToken !== undefined && refreshToken !== account.refreshToken;
-      if (isRotated) await keepRefreshToken(account, refreshToken);
+      const tokens = await probe(signal);
       const minutes = Math.round((tokens.accessToken.expiresAtMs - now()) / 60_000);
-      this.#passed(
-        "token",
-        `access token for ${minutes} minutes${isRotated ? "; refresh token rotated and kept" : ""}`,
-      );
+      const rotation = tokens.isRotated ? "; refresh token rotated and kept" : "";
+      this.#passed("token", `access token for ${minutes} minutes${rotation}`);
       return tokens;
     } catch (error) {
-      // The grant lives on in it, whatever else is wrong with the answer.
-      const rotated = error instanceof TokenError ? error.refreshToken : undefined;
-      if (rotated !== undefined) await keepRefreshToken(account, rotated);
       signal.throwIfAborted();
       this.#failed(error, { account });
       return undefined;
@@ -94,7 +83,7 @@ class Attempt {
 
   async signIn(
     account: Account,
-    { tokens, mailbox, dialer, signal }: VerifyAccountOptions & { readonly tokens: GrantedTokens },
+    { tokens, mailbox, dialer, signal }: VerifyAccountOptions & { readonly tokens: ProbedTokens },
   ): Promise<void> {
     const scope = readScope(tokens, account);
     this.#passed("scope", scope.detail);

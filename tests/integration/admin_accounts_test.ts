@@ -371,13 +371,14 @@ Deno.test("DELETE invalid keeps an account whose refresh under way has used the 
   const refreshed = tokens.for(store.list()[0]!).get(new AbortController().signal);
   await admin.tokenEndpoint.waitForRequests(1);
   const deleted = admin.call("DELETE", "/admin/accounts/invalid");
-  await admin.tokenEndpoint.waitForRequests(2);
+  // Connections are served in order, so the removal is under way when this one is answered.
+  await admin.call("GET", "/admin/accounts");
   gate.resolve();
   const { body } = await deleted;
   await refreshed;
   assert.deepEqual([body.checked, body.removed, body.kept], [1, [], []]);
-  // Refresh, refused probe, probe with the grant that the refresh brought.
-  assert.equal(admin.tokenEndpoint.requestCount, 3);
+  // Refresh, then a probe with the grant that the refresh brought.
+  assert.equal(admin.tokenEndpoint.requestCount, 2);
   assert.equal((await admin.fileRecords())[0].refresh_token, `${anna.refresh_token}++`);
 });
 

@@ -66,7 +66,47 @@ Deno.test("verify keeps a rotated refresh token and makes it live", async () => 
   const { body } = await lab.admin.call("POST", path);
   assert.match(body.steps[0].detail, /rotated and kept/);
   assert.equal((await lab.admin.fileRecords())[0].refresh_token, "rotated");
-  assert.equal(lab.admin.changes, 1);
+  lab.admin.tokenEndpoint.once(({ form }) => {
+    assert.equal(form.get("refresh_token"), "rotated");
+    return grants("t");
+  });
+  await lab.admin.services.mailboxes.get("a@example.com")!.tokens.get(new AbortController().signal);
+});
+
+Deno.test("verify waits for a refresh under way, whose answer may bring the next refresh token", async () => {
+  await using lab = await startWithUpstream();
+  const { tokenEndpoint, services } = lab.admin;
+  const answer = Promise.withResolvers<void>();
+  tokenEndpoint.once({ until: answer.promise, then: grants("t", { refresh_token: "rotated" }) });
+  const refreshed = services.mailboxes.get("a@example.com")!.tokens.get(new AbortController().signal);
+  await tokenEndpoint.waitForRequests(1);
+  const verified = lab.admin.call("POST", path);
+  // Connections are served in order, so the verification is under way when this one is answered.
+  await lab.admin.call("GET", "/admin/accounts");
+  tokenEndpoint.always(({ form }) =>
+    form.get("refresh_token") === "rotated" ? grants("t2") : { status: 400, body: { error: "invalid_grant" } }
+  );
+  answer.resolve();
+  await refreshed;
+  const { status, text } = await verified;
+  assert.equal(status, 200, text);
+});
+
+Deno.test("a rotated refresh token that verify can't write is used, and written later", async () => {
+  await using lab = await startWithUpstream();
+  const { tokenEndpoint, services } = lab.admin;
+  tokenEndpoint.once(grants("t", { refresh_token: "rotated" }));
+  await Deno.chmod(services.settings.accountsFile, 0o400);
+  await Deno.writeTextFile(services.settings.stateDirectory, "no folder");
+  const { status } = await lab.admin.call("POST", path);
+  assert.equal(status, 500);
+  await Deno.chmod(services.settings.accountsFile, 0o600);
+  tokenEndpoint.once(({ form }) => {
+    assert.equal(form.get("refresh_token"), "rotated");
+    return grants("t");
+  });
+  await services.mailboxes.get("a@example.com")!.tokens.get(new AbortController().signal);
+  assert.equal((await lab.admin.fileRecords())[0].refresh_token, "rotated");
 });
 
 Deno.test("verify keeps a rotated refresh token although nothing else of the answer can be used", async () => {

@@ -167,6 +167,24 @@ Deno.test("TokenService follows a chain of rotations and never uses a token twic
   );
 });
 
+Deno.test("TokenService lets probes and refreshes of an account take turns, each with the newest token", async () => {
+  await using test = await setUp();
+  let current = "refresh-0";
+  const used: string[] = [];
+  test.endpoint.always(({ form }) => {
+    const token = form.get("refresh_token") ?? "";
+    used.push(token);
+    if (token !== current) return { status: 400, body: { error: "invalid_grant" } };
+    current = `refresh-${used.length}`;
+    return tokenBody(used.length, { refresh_token: current });
+  });
+  const probe = () =>
+    test.service.probe(() => test.manager.account, { keep: () => Promise.resolve(), signal: never });
+  const [first, token, second] = await Promise.all([probe(), test.manager.get(never), probe()]);
+  assert.deepEqual(used, ["refresh-0", "refresh-1", "refresh-2"]);
+  assert.deepEqual([first.isRotated, token.value, second.isRotated], [true, "token-2", true]);
+});
+
 const answersWithFaults: [body: Record<string, unknown>, expected: RegExp][] = [
   [{ access_token: undefined }, /answer holds no token$/],
   [{ access_token: "token-1\x01" }, /answer has no usable access_token$/],
@@ -277,7 +295,19 @@ Deno.test("TokenService spreads the refreshes of 1,000 accounts that expire toge
   assert.equal(test.endpoint.requestCount, 2000);
 });
 
-Deno.test("TokenService ends at once although the endpoint hangs", async () => {
+Deno.test("TokenService waits at its end for an answer under way, and keeps the rotated refresh token in it", async () => {
+  await using test = await setUp();
+  const answer = Promise.withResolvers<void>();
+  test.endpoint.once({ until: answer.promise, then: tokenBody(1, { refresh_token: "refresh-1" }) });
+  const waiting = test.manager.get(never);
+  await test.endpoint.waitForRequests(1);
+  const closing = test.service.close();
+  answer.resolve();
+  await Promise.all([waiting, closing]);
+  assert.deepEqual(test.persisted.map(([, next]) => next), ["refresh-1"]);
+});
+
+Deno.test("TokenService ends although the endpoint hangs", async () => {
   await using test = await setUp();
   test.endpoint.always("hang");
   const waiting = test.manager.get(never);

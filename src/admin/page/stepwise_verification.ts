@@ -6,6 +6,7 @@ import type { DialPhase } from "../../upstream/upstream_error.ts";
 import type { Verification } from "../../verification/verification.ts";
 import { verifyAccount } from "../../verification/verify_account.ts";
 import type { AdminServices } from "../admin_services.ts";
+import { probeAccount } from "../probe_account.ts";
 
 /** What is told, and what ends it. */
 export interface StepwiseVerificationOptions {
@@ -31,17 +32,13 @@ export async function verifyStepwise(
   { account, services: { context } }: { readonly account: Account; readonly services: AdminServices },
   { onStep, signal }: StepwiseVerificationOptions,
 ): Promise<Verification> {
-  const { accounts, tokens, dialer, now, accountsChanged, mailbox } = context;
+  const { tokens, dialer, now, mailbox } = context;
   const { email } = account;
   const verification = await verifyAccount(account, {
-    async probe(probed, probeSignal) {
-      const granted = await tokens.probe(probed, probeSignal);
+    async probe(probeSignal) {
+      const granted = await probeAccount(account, { ...context, signal: probeSignal });
       onStep("The provider gave an access token");
       return granted;
-    },
-    async keepRefreshToken({ refreshToken: replaces }, rotated) {
-      await accounts.rotateRefreshToken(email, rotated, { replaces });
-      accountsChanged();
     },
     dialer: {
       dial: (target, dialSignal, onPhase) =>

@@ -108,7 +108,7 @@ export function accountListRoutes({ context, admission, closing }: AdminServices
     const body = { success: true as const, account: accountView(account, tokens.find(account.email)?.state) };
     return isReplacement ? c.json(body, 200) : c.json(body, 201);
   });
-  // One at a time.
+  // One at a time: two would remove the same accounts.
   let lastRemoval: Promise<unknown> = Promise.resolve();
   app.openapi(removeInvalid, async (c) => {
     const removal = lastRemoval.then(() => removeInvalidAccounts(context, closing));

@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { verifyAccount } from "../../verification/verify_account.ts";
 import type { AdminServices } from "../admin_services.ts";
 import { createApiApp, emailParameter, jsonAnswer, withToken } from "../api_app.ts";
+import { probeAccount } from "../probe_account.ts";
 import { commonProblems, problemDetailSchema, problemResponses } from "../request_problem.ts";
 import { requireAccount } from "../require_account.ts";
 
@@ -47,17 +48,13 @@ const verify = createRoute({
 
 /** The call that proves an account. */
 export function verifyRoutes({ context, closing }: AdminServices): OpenAPIHono {
-  const { accounts, tokens, dialer, now, accountsChanged, mailbox } = context;
+  const { accounts, tokens, dialer, now, mailbox } = context;
   const app = createApiApp();
   app.openapi(verify, async (c) => {
     const account = requireAccount(accounts, c.req.valid("param").email);
     const { email } = account;
     const { steps, failure } = await verifyAccount(account, {
-      probe: (probed, signal) => tokens.probe(probed, signal),
-      async keepRefreshToken({ refreshToken: replaces }, rotated) {
-        await accounts.rotateRefreshToken(email, rotated, { replaces });
-        accountsChanged();
-      },
+      probe: (signal) => probeAccount(account, { ...context, signal }),
       dialer,
       mailbox: mailbox(email)!,
       signal: closing,

@@ -64,11 +64,14 @@ async function verifyOne(email: string, { services }: AccountWork): Promise<Veri
   const { store, tokens, mailboxes, dialer } = services;
   let isRotated = false;
   const verification = await verifyAccount(store.get(email)!, {
-    probe: (account, signal) => tokens.probe(account, signal),
-    async keepRefreshToken({ refreshToken: replaces }, rotated) {
-      await store.rotateRefreshToken(email, rotated, { replaces });
-      isRotated = true;
-    },
+    probe: (signal) =>
+      tokens.probe(() => store.get(email)!, {
+        async keep({ refreshToken: replaces }, rotated) {
+          await store.rotateRefreshToken(email, rotated, { replaces });
+          isRotated = true;
+        },
+        signal,
+      }),
     mailbox: mailboxes.get(email)!,
     dialer,
     signal: new AbortController().signal,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Account } from "../../../src/accounts/account.ts";
 import type { GrantedTokens } from "../../../src/oauth/access_token.ts";
+import { GrantTurns } from "../../../src/oauth/grant_turns.ts";
 import { TokenError } from "../../../src/oauth/token_error.ts";
 import { TokenManager } from "../../../src/oauth/token_manager.ts";
 import { recordingLog } from "../lifecycle/recording_log.ts";
@@ -32,6 +33,7 @@ function setUp(
       await options.persist?.(refreshToken);
       state.persisted.push(refreshToken);
     },
+    turns: new GrantTurns(),
     log,
     now: () => state.nowMs,
     random: () => 0,
