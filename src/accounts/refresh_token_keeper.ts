@@ -1,4 +1,5 @@
 import type { Logger } from "@logtape/logtape";
+import { ConfigError } from "../config/config_error.ts";
 import type { Account } from "./account.ts";
 import type { AccountsDocument, RawRecord } from "./accounts_file.ts";
 import { openSecret, secretContext } from "./record_secrets.ts";
@@ -51,7 +52,8 @@ export class RefreshTokenKeeper {
    * Finds the newest tokens of accounts that were just read.
    *
    * @param records Of the same accounts, in the same order.
-   * @throws {Error} If the state folder's file can't be read, or an encrypted token in it not be decrypted.
+   * @throws {ConfigError} If an encrypted token in the state folder's file can't be decrypted.
+   * @throws {Error} If that file can't be read.
    */
   async readBaseline(accounts: readonly Account[], records: readonly RawRecord[]): Promise<TokenBaseline> {
     const successor = await this.#rotated.load();
@@ -61,7 +63,7 @@ export class RefreshTokenKeeper {
       const key = email.toLowerCase();
       baseline.originals.set(key, { refreshToken, isSealed: hasSealedToken(records[index]) });
       const rotated = successor(email, refreshToken);
-      if (rotated !== undefined) baseline.successors.set(key, this.#open(email, rotated));
+      if (rotated !== undefined) baseline.successors.set(key, this.#openRotated(email, rotated));
     });
     return baseline;
   }
@@ -152,6 +154,22 @@ export class RefreshTokenKeeper {
       });
     }
     await this.#rotated.put(email, rotated);
+  }
+
+  #openRotated(email: string, value: string): string {
+    try {
+      return this.#open(email, value);
+    } catch (cause) {
+      if (!(cause instanceof Error)) throw cause;
+      const finding = {
+        file: this.#rotated.path,
+        path: `tokens["${email.toLowerCase()}"].refresh_token`,
+        message: `can't be used: ${cause.message}`,
+        hint:
+          "give the accounts key that it was encrypted with, or remove the entry and authorize the account again",
+      };
+      throw new ConfigError([finding], { cause });
+    }
   }
 
   #open(email: string, value: string): string {

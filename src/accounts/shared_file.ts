@@ -115,7 +115,18 @@ async function readIfPresent(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // What a link leads to was there once: its disk may not be mounted, and what was in it is not gone for good.
+    if (await isLink(path)) throw error;
+    return undefined;
+  }
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }

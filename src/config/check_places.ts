@@ -1,7 +1,7 @@
 /** What keeps a daemon from using the files and addresses that settings name, found without changing any of them. */
 
 import { once } from "node:events";
-import { access, constants, stat } from "node:fs/promises";
+import { access, constants, lstat, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import type { Finding } from "./config_error.ts";
@@ -34,7 +34,11 @@ export async function checkStateFolder({ stateDirectory: file }: Settings): Prom
 /** Finds an accounts file that can't be read. One that isn't there has no accounts. */
 export async function checkAccountsFile({ accountsFile: file }: Settings): Promise<Finding[]> {
   const fault = await faultOf(async () => {
-    if (await exists(file)) await Deno.readTextFile(file);
+    if (!await exists(file)) {
+      return await isLink(file) ? "it is a link to a file that is not there" : undefined;
+    }
+    if (!(await stat(file)).isFile()) return "it is no file";
+    await Deno.readTextFile(file);
     return undefined;
   });
   if (fault === undefined) return [];
@@ -89,6 +93,15 @@ async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
     return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isSymbolicLink();
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
     throw error;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { tokenDigest } from "../../src/accounts/rotated_tokens.ts";
 import { formatFinding } from "../../src/config/config_error.ts";
 import { createTestCertificates } from "../support/certificates.ts";
 import { DaemonProcess } from "../support/daemon_process.ts";
@@ -137,6 +138,26 @@ const unusable: readonly UnusablePlace[] = [
       await Deno.mkdir(join(directory, "accounts.json"));
     },
     expected: /accounts\.json: can't be read: .*--accounts/,
+  },
+  {
+    name: "a link to nowhere as accounts file",
+    prepare: async ({ directory }) => {
+      await Deno.remove(join(directory, "accounts.json"));
+      await Deno.symlink("absent.json", join(directory, "accounts.json"));
+    },
+    expected: /accounts\.json: can't be read: it is a link to a file that is not there .*--accounts/,
+  },
+  {
+    name: "a rotated token that was encrypted with another key",
+    prepare: async (fixture) => {
+      const account = { email: "A@example.com", provider: "gmail", client_id: "c", refresh_token: "r" };
+      await fixture.write("accounts.json", JSON.stringify([account]));
+      const entry = { original: tokenDigest("r"), refresh_token: "enc:v1:AAAA" };
+      await stateFile("refresh_tokens.json", JSON.stringify({ tokens: { "a@example.com": entry } }))(fixture);
+    },
+    env: { XOAUTH2_ACCOUNTS_KEY: "A".repeat(43) },
+    expected:
+      /refresh_tokens\.json: tokens\["a@example\.com"\]\.refresh_token: can't be used: .*\(give the accounts key/,
   },
   {
     name: "an accounts key of the wrong length",
