@@ -152,16 +152,18 @@ export class Transaction {
   }
 
   /** Ends it as the dry run asks for; the recipients have been checked, the provider forgets them at the next RSET. */
-  endDryRun(reply: Reply): void {
+  async endDryRun(reply: Reply): Promise<void> {
     this.#path.giveBack();
     this.#finish("dry-run", reply);
+    await this.#path.uncount();
   }
 
   /** The client gave up: RSET, EHLO, QUIT, or it is gone. */
-  abandon(): void {
+  async abandon(): Promise<void> {
     if (this.#isOver) return;
     this.#path.giveBack();
     this.#finish(this.#failure ? "deferred" : "abandoned", this.#failure);
+    await this.#path.uncount();
   }
 
   /** Drops the upstream connection now, whatever is under way on it. */
@@ -178,7 +180,7 @@ export class Transaction {
       }
       if (step.verb === "MAIL") {
         this.#report.reversePath = step.mail.reversePath;
-        if (!reply.isPositive) return this.#endAtMail(reply, steps);
+        if (!reply.isPositive) return await this.#endAtMail(reply, steps);
         this.#accepted = [step];
       } else if (step.verb === "RCPT") {
         if (reply.isPositive) {
@@ -189,27 +191,28 @@ export class Transaction {
           if (reply.isTransient) this.#hasDeferredRecipients = true;
         }
       } else if (reply.code !== 354) {
-        return this.#endEarly(reply);
+        return await this.#endEarly(reply);
       } else if (this.#report.recipients === 0) {
         // The provider takes the message all the same, and would send it to nobody.
         step.reply = this.#withoutRecipients;
         await this.#path.sendNothing();
-        this.#endEarly(step.reply);
+        await this.#endEarly(step.reply);
       }
     }
   }
 
   /** MAIL was refused. A provider that says 354 to the same group's DATA all the same waits for a message now. */
-  #endAtMail(reply: Reply, steps: readonly Step[]): void {
+  async #endAtMail(reply: Reply, steps: readonly Step[]): Promise<void> {
     const data = steps.find((step) => step.reply?.code === 354);
     if (data) data.reply = NO_TRANSACTION;
-    this.#endEarly(reply);
+    await this.#endEarly(reply);
   }
 
   /** MAIL or DATA was refused: nothing is left of the transaction. */
-  #endEarly(reply: Reply): void {
+  async #endEarly(reply: Reply): Promise<void> {
     this.#path.giveBack();
     this.#finish(reply.isPermanent ? "rejected" : "deferred", reply);
+    await this.#path.uncount();
   }
 
   async #readFinalReply(): Promise<Reply> {

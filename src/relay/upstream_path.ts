@@ -27,6 +27,7 @@ export class UpstreamPath {
   /** How the connection has to be given back, if that were now: `broken` while a reply is owed, or a message has begun. */
   #standing: ReturnState = "clean";
   #wasReplayed = false;
+  #isCounted = false;
   #isCut = false;
   #awaitsFinalReply = false;
 
@@ -62,6 +63,7 @@ export class UpstreamPath {
         return await pool.acquire(signal);
       })
     );
+    this.#isCounted = true;
   }
 
   /**
@@ -128,6 +130,13 @@ export class UpstreamPath {
     this.#lease = undefined;
     if (this.#standing === "broken") lease?.[Symbol.dispose]();
     else lease?.release(this.#standing);
+  }
+
+  /** The message did not begin: it doesn't count for the account's rates. */
+  async uncount(): Promise<void> {
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
+    await this.#options.pool.rates.uncountMessage();
   }
 
   /** Throws the connection away: something is under way on it that can't be ended. */

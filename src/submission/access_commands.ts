@@ -26,7 +26,7 @@ export class AccessCommands {
     const refusal = nameRefusal(name);
     if (refusal) return session.refuse(refusal);
     await session.flush();
-    session.abandonTransaction();
+    await session.abandonTransaction();
     const { listener, settings, relay } = session.context;
     const account = "account" in session.state ? session.state.account : listener.account;
     const offer = relay.offer(account);
@@ -95,7 +95,7 @@ export class AccessCommands {
     }
     if (isSecure) return session.refuse(REPLIES.alreadySecure);
     await session.flush();
-    session.abandonTransaction();
+    await session.abandonTransaction();
     session.channel.push(REPLIES.readyForTls);
     await session.channel.writePending();
     const discarded = await session.channel.startTls(TLS_HANDSHAKE_TIMEOUT_MS);

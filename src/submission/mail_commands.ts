@@ -145,7 +145,7 @@ export class MailCommands {
     const { failure, isOver, dataRefusal } = state.transaction;
     if (isOver) return session.channel.push(failure ?? REPLIES.mailFirst);
     if (failure) {
-      state.transaction.abandon();
+      await state.transaction.abandon();
       return session.channel.push(failure);
     }
     if (dataRefusal) return session.channel.push(dataRefusal);
@@ -157,7 +157,7 @@ export class MailCommands {
       () => relayMailData(session.channel.reader, undefined, this.#dataOptions(state)),
     );
     const reply = refusal ?? REPLIES.dryRun;
-    state.transaction.endDryRun(reply);
+    await state.transaction.endDryRun(reply);
     session.channel.push(reply);
     session.state = { at: "ready", hello: state.hello, account: state.account };
   }

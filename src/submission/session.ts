@@ -105,7 +105,7 @@ export class Session {
       await this.#report(error);
     } finally {
       this.#hasEnded = true;
-      this.abandonTransaction();
+      await this.abandonTransaction();
       await this.channel.end();
     }
   }
@@ -215,7 +215,7 @@ export class Session {
       case "RSET":
         if (argument !== "") return this.refuse(REPLIES.noParameters);
         await this.flush();
-        this.abandonTransaction();
+        await this.abandonTransaction();
         return this.channel.push(REPLIES.ok);
       case "EHLO":
       case "HELO":
@@ -233,7 +233,7 @@ export class Session {
       case "QUIT":
         if (argument !== "") return this.refuse(REPLIES.noParameters);
         await this.flush();
-        this.abandonTransaction();
+        await this.abandonTransaction();
         return await this.leave(REPLIES.bye);
       case "EXPN":
       case "TURN":
@@ -254,11 +254,11 @@ export class Session {
   }
 
   /** Forgets the transaction, if there is one. */
-  abandonTransaction(): void {
+  async abandonTransaction(): Promise<void> {
     if (this.#state.at !== "transaction") return;
     const { hello, account, transaction } = this.#state;
-    transaction.abandon();
     this.#state = { at: "ready", hello, account };
+    await transaction.abandon();
   }
 
   async #report(error: unknown): Promise<void> {

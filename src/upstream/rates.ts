@@ -55,7 +55,7 @@ export class MailboxRates {
     }
   }
 
-  /** Takes back the count of a message that got no connection to go out on. */
+  /** Takes back the count of a message that didn't go out. */
   async uncountMessage(): Promise<void> {
     const counted = await this.#messages?.get("");
     if (counted && counted.consumedPoints > 0 && counted.msBeforeNext > 0) await this.#messages!.reward("");

@@ -141,6 +141,23 @@ Deno.test("Client reads how long to wait when the minute's messages are used up"
   assert.equal(proxy.upstream.messages.length, 2);
 });
 
+Deno.test("Messages that don't begin use up nothing of the minute's", async () => {
+  await using proxy = await startProxy({ provider: { limits: { messagesPerMinute: 1 } } });
+  using client = await proxy.signIn();
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  await client.command("RSET", "250 *");
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  await client.command("EHLO client.example", "250 *");
+  proxy.upstream.once("MAIL", { reply: "550 5.1.0 No" });
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "550 *");
+  proxy.upstream.once("DATA", { reply: "451 4.3.0 Not now" });
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  await client.command("RCPT TO:<a@example.com>", "250 *");
+  await client.command("DATA", "451 *");
+  assert.match(await client.send(message), /^250 /);
+  assert.match(await refusedMail(client), /^451 4\.7\.1 .*rate limit of 1 messages a minute/);
+});
+
 Deno.test("Client reads 451 for recipients beyond the day's", async () => {
   await using proxy = await startProxy({ provider: { limits: { recipientsPerDay: 2 } } });
   using client = await proxy.signIn();

@@ -80,7 +80,7 @@ Deno.test("Transaction sends a group in one write, and the replies are the provi
     "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<bad@example.net>\r\nDATA\r\n",
   ]);
   assert.equal(transaction.recipients, 1);
-  transaction.abandon();
+  await transaction.abandon();
 });
 
 Deno.test("Transaction writes one command at a time where PIPELINING is not offered", async () => {
@@ -92,18 +92,18 @@ Deno.test("Transaction writes one command at a time where PIPELINING is not offe
     "RCPT TO:<b@example.net>\r\n",
     "DATA\r\n",
   ]);
-  transaction.abandon();
+  await transaction.abandon();
 });
 
 Deno.test("Transaction puts RSET in front of the group that follows an abandoned one, in the same write", async () => {
   await using fixture = new Fixture();
   const abandoned = fixture.begin();
   await flush(abandoned, MAIL);
-  abandoned.abandon();
+  await abandoned.abandon();
   const transaction = fixture.begin();
   await flush(transaction, MAIL, rcpt("b@example.net"));
   assert.equal(fixture.writes.at(-1), "RSET\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\n");
-  transaction.abandon();
+  await transaction.abandon();
   assert.deepEqual(fixture.records.map(({ outcome }) => outcome), ["abandoned", "abandoned"]);
 });
 
@@ -111,7 +111,7 @@ Deno.test("Transaction takes no connection before its first flush, and none when
   await using fixture = new Fixture();
   const transaction = fixture.begin();
   transaction.queue({ ...MAIL });
-  transaction.abandon();
+  await transaction.abandon();
   assert.equal(fixture.dialed.length, 0);
   assert.equal(fixture.records[0]?.outcome, "abandoned");
 });
@@ -162,18 +162,18 @@ Deno.test("Transaction counts recipients against the message's limit, queued one
   assert.equal(await transaction.admitRecipient(), undefined, "a refused one doesn't count");
   transaction.queue({ ...rcpt("c@example.net") });
   assert.match((await transaction.admitRecipient())!.text(), /^452 4\.5\.3 /);
-  transaction.abandon();
+  await transaction.abandon();
 });
 
 Deno.test("Transaction throws a connection away whose provider waits for a message", async () => {
   await using fixture = new Fixture();
   const transaction = fixture.begin();
   await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
-  transaction.abandon();
+  await transaction.abandon();
   assert.deepEqual([fixture.pool.state.open, fixture.open], [0, 0]);
   const next = fixture.begin();
   assert.deepEqual(await flush(next, MAIL), ["250 2.1.0 OK"]);
-  next.abandon();
+  await next.abandon();
 });
 
 /** Sends a message of one line; the provider answers its end so. */
