@@ -84,7 +84,8 @@ export class Daemon {
     this.store = store;
     this.#env = env;
     this.#takeOver = takeOver;
-    const now = Date.now;
+    // Steady, whatever becomes of the wall clock: with this waits and ages are measured.
+    const now = () => performance.now();
     this.tokens = new TokenService({
       tokenTimeoutMs: settings.tokenTimeoutMs,
       persist: (account, refreshToken) =>
@@ -107,14 +108,18 @@ export class Daemon {
       now,
       onThrottle: () => this.metrics.throttled(),
     });
-    this.transactions = new TransactionLog({ write: log.writerOf("relay"), metrics: this.metrics, now });
+    this.transactions = new TransactionLog({
+      write: log.writerOf("relay"),
+      metrics: this.metrics,
+      now: Date.now,
+    });
     const relay = new Relay({
       pools: this.pools,
       dialer: this.dialer,
       mailboxes: this.mailboxes,
       observer: this.transactions.observe,
       tracer,
-      now: () => performance.now(),
+      now,
       dryRun: settings.submission.dryRun,
     });
     const authenticator = new Authenticator({

@@ -25,15 +25,27 @@ export interface DataRelayOptions extends MailDataOptions {
   readonly onOctets: (octets: number) => void;
   /** Told as soon as the message can't go on; the client may go on sending it for long. */
   readonly onRefusal?: () => void;
+  /**
+   * Told when the end of data goes out. From then on nobody can tell that the provider won't have the message: what a TLS
+   * connection was given before it was closed may still be sent.
+   */
+  readonly onEnd?: () => void;
 }
 
 /** The lone dot with its CRLF, which is no part of the message; the CRLF before it is. */
 const END_OF_DATA_OCTETS = 3;
 
-/** How the message went. With a refusal the provider has not seen its end. */
+/** Why a message can't go on. */
+export interface DataRefusal {
+  readonly reply: Reply;
+  /** The connection broke, and the provider didn't say why: if that was at the end of data, it may have the message. */
+  readonly isLost: boolean;
+}
+
+/** How the message went. */
 export interface DataRelayResult {
   readonly octets: number;
-  readonly refusal?: Reply;
+  readonly refusal?: DataRefusal;
 }
 
 /** The client ended or lost its connection inside the message. */
@@ -87,13 +99,15 @@ async function pump(
     octets += scanner.consumed;
     onOctets(scanner.consumed);
     if (!refusal) {
-      refusal = refuse(scanner, octets, maxMessageOctets);
-      if (!refusal && upstream && data.length > 0) refusal = await forward(upstream, data);
+      const reply = refuse(scanner, octets, maxMessageOctets);
+      if (reply) refusal = { reply, isLost: false };
+      const onEnd = scanner.ended ? options.onEnd : undefined;
+      if (!refusal && upstream && data.length > 0) refusal = await forward(upstream, data, { onEnd });
       if (refusal) options.onRefusal?.();
     }
     // Only now: `data` may be a view of the reader's buffer.
     reader.consume(scanner.consumed);
-    if (octets < turnAtOctets) continue;
+    if (scanner.ended || octets < turnAtOctets) continue;
     turnAtOctets = octets + OCTETS_PER_TURN;
     await nextTurn();
   }
@@ -121,15 +135,21 @@ function refuse(scanner: MailDataScanner, octets: number, maxMessageOctets: numb
 }
 
 /** Writes to the provider. @returns why the message can't go on: what the provider said meanwhile, or that it is gone. */
-async function forward(upstream: UpstreamConnection, data: Uint8Array): Promise<Reply | undefined> {
+async function forward(
+  upstream: UpstreamConnection,
+  data: Uint8Array,
+  { onEnd }: { readonly onEnd?: (() => void) | undefined } = {},
+): Promise<DataRefusal | undefined> {
   try {
-    if (upstream.hasEarlyReply) return await earlyReply(upstream);
+    if (upstream.hasEarlyReply) return { reply: await earlyReply(upstream), isLost: false };
+    onEnd?.();
     await upstream.write(data, "mail data");
     return undefined;
   } catch (error) {
     const lost = replyForError(error);
     if (!lost) throw error;
-    return await lastWord(upstream) ?? lost;
+    const word = await lastWord(upstream);
+    return { reply: word ?? lost, isLost: word === undefined };
   }
 }
 

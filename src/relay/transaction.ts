@@ -40,6 +40,8 @@ export class Transaction {
   /** Why it can't go on; every further command reads this. */
   #failure: Reply | undefined;
   #isOver = false;
+  /** Recipients that the account's day has room for. */
+  #admitted = 0;
   #hasDeferredRecipients = false;
 
   constructor(options: TransactionOptions) {
@@ -119,7 +121,8 @@ export class Transaction {
       );
     }
     try {
-      await this.#options.pool.rates.admitRecipients(this.#report.recipients + queued + 1);
+      await this.#options.pool.rates.admitRecipient();
+      this.#admitted++;
       return undefined;
     } catch (error) {
       this.#hasDeferredRecipients = true;
@@ -139,9 +142,13 @@ export class Transaction {
         ...options,
         // The connection is in the middle of a message that will never end: its place is free for others.
         onRefusal: () => this.#path.drop(),
+        onEnd: () => this.#path.noteEndOfData(),
       });
       this.#report.messageOctets = octets;
-      if (refusal) return this.#refuse(this.#options.signal.aborted ? ENDED : refusal);
+      if (refusal) {
+        this.#report.outcomeUnknown = refusal.isLost && this.#path.awaitsFinalReply;
+        return this.#refuse(this.#options.signal.aborted ? ENDED : refusal.reply);
+      }
       return await this.#readFinalReply();
     } catch (error) {
       this.#path.drop();
@@ -268,6 +275,7 @@ export class Transaction {
   #finish(outcome: TransactionOutcome, reply?: Reply): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#options.pool.rates.releaseRecipients(this.#admitted);
     this.#report.end(outcome, reply);
   }
 }

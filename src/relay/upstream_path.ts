@@ -40,9 +40,14 @@ export class UpstreamPath {
     return this.#lease !== undefined;
   }
 
-  /** Whether the provider has read the whole message and owes its reply. */
+  /** Whether the whole message is on its way to the provider, which owes its reply. */
   get awaitsFinalReply(): boolean {
     return this.#awaitsFinalReply;
+  }
+
+  /** The end of the message is about to be written. */
+  noteEndOfData(): void {
+    this.#awaitsFinalReply = true;
   }
 
   /** Whether it holds a connection that other transactions of the account wait for. */
@@ -110,7 +115,6 @@ export class UpstreamPath {
    */
   async readFinalReply(): Promise<Reply> {
     const { connection } = this;
-    this.#awaitsFinalReply = true;
     try {
       const reply = await connection.readFinalReply();
       const isYes = reply.code === 250 && !connection.hasStrayOctets;

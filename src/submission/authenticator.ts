@@ -44,6 +44,9 @@ const MAX_PARALLEL_HASHES = 2;
 /** Longer user names are no account's; what they are counted by is cut. */
 const MAX_COUNTED_CHARS = 320;
 
+/** Made-up names of this machine whose failures are counted at a time. */
+const MAX_MADE_UP = 10_000;
+
 /** A password being checked, for all sessions that wait for it in the same turn. */
 interface Check {
   waiters: number;
@@ -60,6 +63,8 @@ export class Authenticator {
   readonly #digestKey = randomBytes(32);
   /** Checks under way, by turn and digest: one client's queue, or its failures, are no other's. */
   readonly #checks = new Map<string, Check>();
+  /** Sources on this machine that are no account's, oldest first. */
+  readonly #madeUp = new Set<string>();
   readonly #turns = new FairTurns(MAX_PARALLEL_HASHES);
 
   constructor(options: AuthenticatorOptions) {
@@ -78,7 +83,18 @@ export class Authenticator {
     const isGenuine = await this.#isGenuine(account, credentials, { client, source, signal });
     if (isGenuine === "aborted") return "aborted";
     if (isGenuine) return { account: account!.email };
+    if (account === undefined && isLoopbackAddress(client)) await this.#noteMadeUp(source);
     return await this.#countFailure(source, signal);
+  }
+
+  /** A local program can make up names for ever: the failures of the oldest are forgotten. */
+  async #noteMadeUp(source: string): Promise<void> {
+    this.#madeUp.delete(source);
+    this.#madeUp.add(source);
+    if (this.#madeUp.size <= MAX_MADE_UP) return;
+    const [oldest] = this.#madeUp;
+    this.#madeUp.delete(oldest!);
+    await this.#failures.delete(oldest!);
   }
 
   async #isLockedOut(source: string): Promise<boolean> {

@@ -83,6 +83,7 @@ class PlainListener implements Listener {
   readonly address: Endpoint;
   readonly #listener: Deno.TcpListener;
   readonly #accepting: Promise<void>;
+  #endPause = () => {};
 
   constructor(settings: ListenerSettings, onConnection: OnConnection) {
     this.settings = settings;
@@ -96,7 +97,18 @@ class PlainListener implements Listener {
 
   async close(): Promise<void> {
     this.#listener.close();
+    this.#endPause();
     await this.#accepting;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   async #accept(onConnection: OnConnection): Promise<void> {
@@ -108,7 +120,7 @@ class PlainListener implements Listener {
       } catch (error) {
         if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return;
         // Out of descriptors, or a client that left at once: neither ends the listener.
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        await this.#pause(pauseMs);
         pauseMs = Math.min(pauseMs * 2, 1_000);
       }
     }

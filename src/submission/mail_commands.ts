@@ -148,7 +148,11 @@ export class MailCommands {
       await state.transaction.abandon();
       return session.channel.push(failure);
     }
-    if (dataRefusal) return session.channel.push(dataRefusal);
+    if (dataRefusal) {
+      // Nothing watches it any more for a client that is silent.
+      await state.transaction.abandon();
+      return session.channel.push(dataRefusal);
+    }
     const { settings } = session.context;
     session.channel.push(REPLIES.startMailInput);
     await session.channel.writePending();
@@ -156,7 +160,7 @@ export class MailCommands {
       settings.dataTimeoutMs,
       () => relayMailData(session.channel.reader, undefined, this.#dataOptions(state)),
     );
-    const reply = refusal ?? REPLIES.dryRun;
+    const reply = refusal?.reply ?? REPLIES.dryRun;
     await state.transaction.endDryRun(reply);
     session.channel.push(reply);
     session.state = { at: "ready", hello: state.hello, account: state.account };
@@ -211,7 +215,7 @@ export class MailCommands {
       isSignedIn: context.listener.account === undefined,
       smtputf8,
       id: `${id}.${++this.#messages}`,
-      date: new Date(context.now()),
+      date: new Date(),
     });
   }
 

@@ -16,6 +16,7 @@ import { ClientChannel } from "./client_channel.ts";
 import { MailCommands } from "./mail_commands.ts";
 import { REPLIES } from "./replies.ts";
 import type { SessionState } from "./session_state.ts";
+import { MAX_RESPONSE_OCTETS } from "./sign_in_dialogue.ts";
 
 /** Command line with its CRLF: the 512 octets of RFC 5321 §4.5.3.1.4 and what the extensions add. */
 export const MAX_COMMAND_OCTETS = 2_048;
@@ -123,9 +124,10 @@ export class Session {
   /** Ends with `reply`: at once when the session waits for its client, else as its next word. */
   end(reply: Reply): void {
     this.#farewell ??= reply;
-    if (this.channel.interrupt(this.#farewell)) return;
+    const isTold = this.channel.interrupt(this.#farewell);
     this.#abort.abort(new DOMException("The session is ending", "AbortError"));
-    if (this.#state.at === "transaction" && !this.isInMessage) this.#state.transaction.cut();
+    // Nothing goes upstream for a client that has been told, and what keeps another from being told must end.
+    if (this.#state.at === "transaction" && isTold === this.isInMessage) this.#state.transaction.cut();
   }
 
   /** The drain's deadline: the message under way is dropped before its final dot. @returns what was cut, for the log. */
@@ -151,7 +153,7 @@ export class Session {
   async #serve(): Promise<void> {
     while (!this.#hasEnded) {
       if (this.#farewell) return await this.leave(this.#farewell);
-      let line = this.channel.reader.takeLine(MAX_COMMAND_OCTETS);
+      let line = this.channel.reader.takeLine(this.#maxLineOctets);
       if (line === undefined) {
         // Nothing more to take: the client waits for its replies (RFC 2920 §3.2).
         if (this.channel.hasPending) {
@@ -160,8 +162,10 @@ export class Session {
         }
         const patienceMs = this.#patienceMs;
         if (patienceMs <= 0) return await this.leave(REPLIES.timeout);
-        line = await this.channel.readLine(MAX_COMMAND_OCTETS, patienceMs) ?? undefined;
+        line = await this.channel.readLine(this.#maxLineOctets, patienceMs) ?? undefined;
         if (line === undefined) return;
+        // It ended while the line came, which is too late then.
+        if (this.#farewell) continue;
       }
       await this.#handleLine(line);
       if (++this.#commands % COMMANDS_PER_TURN === 0) await nextTurn();
@@ -169,6 +173,11 @@ export class Session {
         return await this.leave(REPLIES.tooManyBadCommands);
       }
     }
+  }
+
+  /** AUTH may bring its response along (RFC 4954 §4). */
+  get #maxLineOctets(): number {
+    return "account" in this.#state ? MAX_COMMAND_OCTETS : MAX_RESPONSE_OCTETS;
   }
 
   /** How long to wait for the next command. */
@@ -199,8 +208,10 @@ export class Session {
     if (this.channel.reader.endedInBareLf && this.context.settings.bareNewline === "reject") {
       return this.refuse(REPLIES.bareLf);
     }
+    const isLong = line.length + 2 > MAX_COMMAND_OCTETS;
     const command = parseCommand(line);
     if ("fault" in command) return this.refuse(Reply.of(500, "5.5.2", command.fault));
+    if (isLong && command.verb !== "AUTH") return this.refuse(REPLIES.lineTooLong);
     await this.#dispatch(command);
   }
 

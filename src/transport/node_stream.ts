@@ -153,6 +153,8 @@ export class StarttlsStream extends NodeStream implements UpgradableStream {
   startTls(): Promise<ByteStream> {
     const below = this.socket;
     this.release();
+    // It would say nothing any more, neither that it is secure nor that it has ended.
+    if (below.destroyed) return Promise.reject(new StreamBrokenError("closed before the TLS handshake"));
     const tls = new TLSSocket(below, { isServer: true, secureContext: this.#secureContext() });
     this.#upgrading = tls;
     return new Promise((resolve, reject) => {

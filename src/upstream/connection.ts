@@ -177,6 +177,10 @@ export class UpstreamConnection implements Disposable {
         if (!reset) onReply(index++, reply);
         else if (!reply.isPositive) throw this.#outOfStep(reply);
         reset = false;
+        // Its last word (RFC 5321 §3.8): those that the rest of the group would wait for don't come, and the FIN may be lost.
+        if (reply.code === 421 && index < commands.length) {
+          throw new UpstreamLostError(verb, `the provider answered ${reply.text()}`);
+        }
       }
     }
   }

@@ -132,7 +132,9 @@ export class MailboxPool {
    * @returns how many were opened.
    */
   async prewarm(count: number, signal: AbortSignal): Promise<number> {
-    if (this.#state !== "open" || this.#throttle.remainingMs > 0) return 0;
+    // Those that are leaving have their places until they are gone.
+    await this.#goodbyes.allSaid();
+    if (this.#state !== "open" || this.#throttle.remainingMs > 0 || signal.aborted) return 0;
     const missing = Math.max(0, Math.min(count, this.#limit) - this.#open);
     const warmUp = async () => {
       this.#places++;

@@ -21,6 +21,8 @@ export class MailboxRates {
   #limits: MailboxLimits = { connections: 0 };
   #messages: RateLimiterMemory | undefined;
   #recipients: RateLimiterMemory | undefined;
+  /** Recipients of messages under way. */
+  #admitted = 0;
   #closed = false;
 
   constructor(limits: MailboxLimits, options: MailboxRatesOptions = {}) {
@@ -62,17 +64,24 @@ export class MailboxRates {
   }
 
   /**
-   * Checks that the day has room for a message's recipients. They are counted when it has gone out, so that messages which
-   * don't, as in an outage, use nothing up.
+   * Keeps room in the day for one more recipient, until `releaseRecipients`. It is counted when its message has gone out, so
+   * that messages which don't, as in an outage, use nothing up.
    *
-   * @param recipients Those of the message so far, the next one included.
    * @throws {RateLimitError} When the day is full.
    */
-  async admitRecipients(recipients: number): Promise<void> {
+  async admitRecipient(): Promise<void> {
     const limit = this.#limits.recipientsPerDay;
     const counted = await this.#recipients?.get("");
-    if (limit === undefined || (counted?.consumedPoints ?? 0) + recipients <= limit) return;
+    if (limit === undefined || (counted?.consumedPoints ?? 0) + this.#admitted < limit) {
+      this.#admitted++;
+      return;
+    }
     throw this.#refusal(counted?.msBeforeNext ?? DAY_SECONDS * 1000, `limit of ${limit} recipients a day`);
+  }
+
+  /** Gives back the room of a message that is over. @param recipients Those that were admitted for it. */
+  releaseRecipients(recipients: number): void {
+    this.#admitted -= recipients;
   }
 
   /** Counts the recipients of a message that has gone out. */

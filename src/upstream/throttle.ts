@@ -17,6 +17,9 @@ const LEAST_WAIT_MS: ReadonlyMap<Cause, number> = new Map<Cause, number>([
   ["too-many-sign-ins", 120_000],
 ]);
 
+/** The longest that setTimeout takes; anything longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export interface ThrottleOptions {
   /** For the log. */
   readonly account: string;
@@ -111,10 +114,10 @@ export class Throttle {
   #startTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      // Timers are a little early or the clock was set: what is left is waited for.
+      // Timers are a little early, and can't be as long as a wait may be: what is left is waited for.
       if (this.remainingMs > 0) this.#startTimer();
       else this.#options.onEnd();
-    }, Math.ceil(this.remainingMs));
+    }, Math.min(Math.ceil(this.remainingMs), LONGEST_TIMER_MS));
     Deno.unrefTimer(this.#timer);
   }
 }

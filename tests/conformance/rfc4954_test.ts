@@ -216,6 +216,20 @@ dialogue(
 );
 
 dialogue(
+  "RFC 4954 §4: an AUTH command with its response has 12,288 octets, other commands as few as ever",
+  `${GREETED}
+  C: AUTH PLAIN ${"A".repeat(12_272)}
+  S: 501 5.5.2 *
+  C: AUTH PLAIN ${"A".repeat(12_276)}
+  S: 500 5.5.2 *
+  C: NOOP ${"x".repeat(2042)}
+  S: 500 5.5.2 *
+  C: NOOP
+  S: 250 2.0.0 *
+`,
+);
+
+dialogue(
   "RFC 4954 §9: three refused sign-ins end the session, not fewer",
   `${GREETED}
   C: AUTH PLAIN ${plain(ACCOUNT, "1")}

@@ -56,6 +56,17 @@ Deno.test("Transaction replays a pipelined group on a fresh connection", async (
   await client.expect("250 2.0.0 OK 2-1");
 });
 
+Deno.test("Transaction waits for no more replies of a group after a 421", async () => {
+  const { proxy, client } = await startWarmProxy();
+  await using _proxy = proxy;
+  using _client = client;
+  proxy.upstream.once("MAIL", { reply: "421 4.3.2 going away", then: "hang" }, { connection: 1 });
+  await client.write(`MAIL FROM:<${ACCOUNT}>\r\nRCPT TO:<a@example.net>\r\nDATA\r\n`);
+  for (const pattern of ["250 2.1.0 OK", "250 2.1.5 OK", "354 *"]) await client.expect(pattern);
+  await client.write("x\r\n.\r\n");
+  await client.expect("250 2.0.0 OK 2-1");
+});
+
 Deno.test("Transaction that is answered differently when replayed is deferred, and nothing is sent", async () => {
   const { proxy, client } = await startWarmProxy();
   await using _proxy = proxy;

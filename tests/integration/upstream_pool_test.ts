@@ -169,6 +169,21 @@ Deno.test("Client reads 451 for recipients beyond the day's", async () => {
   assert.deepEqual(proxy.upstream.messages[0]?.forwardPaths, ["a@example.com", "b@example.com"]);
 });
 
+Deno.test("Recipients of messages that are under way side by side count for the day together", async () => {
+  await using proxy = await startProxy({ provider: { limits: { connections: 2, recipientsPerDay: 3 } } });
+  const clients = await Promise.all([proxy.signIn(), proxy.signIn()]);
+  for (const client of clients) {
+    await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+    await client.command("RCPT TO:<a@example.com>", "250 *");
+  }
+  const [first, second] = clients;
+  await first!.command("RCPT TO:<b@example.com>", "250 *");
+  await second!.command("RCPT TO:<b@example.com>", /^451 4\.7\.1 .*limit of 3 recipients a day/);
+  await first!.command("RSET", "250 *");
+  await second!.command("RCPT TO:<b@example.com>", "250 *");
+  for (const client of clients) client[Symbol.dispose]();
+});
+
 Deno.test("Session that ends while it waits for a connection leaves its place in the queue", async () => {
   await using proxy = await startProxy({
     provider: { limits: { connections: 1 }, pool: { waitTimeoutMs: 60_000 } },

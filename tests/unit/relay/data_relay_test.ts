@@ -115,7 +115,7 @@ for (const [body, options, expected] of REFUSED) {
     using fixture = new Fixture();
     fixture.client.push(`${body}more\r\n.\r\nNOOP\r\n`);
     const { refusal } = await fixture.relay(options);
-    assert.match(refusal!.text(), expected);
+    assert.match(refusal!.reply.text(), expected);
     assert.ok(!fixture.sent.includes("\r\n.\r\n"));
     assert.equal(new TextDecoder().decode(fixture.reader.peek()), "NOOP\r\n");
   });
@@ -142,7 +142,7 @@ Deno.test("relayMailData answers with what the provider said before it hung up",
   fixture.provider.end("reset");
   fixture.client.push("a\r\n.\r\n");
   const { refusal } = await fixture.relay();
-  assert.equal(refusal!.text(), "552 5.3.4 Too big");
+  assert.equal(refusal!.reply.text(), "552 5.3.4 Too big");
 });
 
 Deno.test("relayMailData takes no yes inside the message", async () => {
@@ -151,7 +151,7 @@ Deno.test("relayMailData takes no yes inside the message", async () => {
   fixture.provider.end("reset");
   fixture.client.push("a\r\n.\r\n");
   const { refusal } = await fixture.relay();
-  assert.match(refusal!.text(), /^451 4\.5\.0 .*250 inside the message/);
+  assert.match(refusal!.reply.text(), /^451 4\.5\.0 .*250 inside the message/);
 });
 
 Deno.test("BufferPool lends a buffer again, and keeps no more than it needs", () => {

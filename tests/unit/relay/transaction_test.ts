@@ -6,6 +6,7 @@ import { LineReader } from "../../../src/smtp/line_reader.ts";
 import { BufferPool } from "../../../src/relay/buffer_pool.ts";
 import { Extensions } from "../../../src/smtp/extensions.ts";
 import { idleTracer } from "../../../src/telemetry/tracer.ts";
+import { StreamClosedError } from "../../../src/transport/byte_stream.ts";
 import { MemoryStream } from "../upstream/memory_stream.ts";
 import { type FixtureSettings, PoolFixture, testMailbox } from "../upstream/pool_fixture.ts";
 
@@ -245,6 +246,49 @@ Deno.test("Transaction that waits to be replayed ends with its session, in a 4yz
   fixture.abort.abort(new DOMException("The session is ending", "AbortError"));
   assert.deepEqual((await flushing).map((reply) => reply.slice(0, 9)), Array(3).fill("451 4.3.2"));
   assert.equal(fixture.pool.state.transactions, 0);
+});
+
+Deno.test("Transaction that is cut while its end is being written awaits the final reply, and its fate is unknown", async () => {
+  await using fixture = new Fixture();
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
+  const { stream } = fixture.dialed[0]!;
+  const stalled = Promise.withResolvers<void>();
+  stream.stalledBy = stalled.promise;
+  stream.onClose = () => stalled.reject(new StreamClosedError());
+  const client = new MemoryStream();
+  const relaying = transaction.relayData(new LineReader(client), {
+    buffers: new BufferPool(),
+    bareNewline: "normalize",
+    maxTextLineOctets: 0,
+    onOctets: () => {},
+  });
+  client.push("hello\r\n.\r\n");
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(transaction.awaitsFinalReply, true);
+  transaction.cut();
+  assert.match((await relaying).text(), /^451 4\.4\.2 /);
+  assert.deepEqual(fixture.records.map(({ outcome, outcomeUnknown }) => [outcome, outcomeUnknown]), [
+    ["deferred", true],
+  ]);
+});
+
+Deno.test("Transaction that is cut inside its message has not been delivered", async () => {
+  await using fixture = new Fixture();
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
+  const client = new MemoryStream();
+  const relaying = transaction.relayData(new LineReader(client), {
+    buffers: new BufferPool(),
+    bareNewline: "normalize",
+    maxTextLineOctets: 0,
+    onOctets: () => transaction.cut(),
+  });
+  client.push("hello\r\n");
+  await new Promise((resolve) => setTimeout(resolve));
+  client.push(".\r\n");
+  assert.match((await relaying).text(), /^451 4\.4\.2 /);
+  assert.equal(fixture.records[0]?.outcomeUnknown, undefined);
 });
 
 Deno.test("Transaction that is cut while it gets its connection sends nothing on it", async () => {

@@ -246,6 +246,19 @@ Deno.test("Authenticator locks a network of IPv6 addresses out as one client", a
   });
 });
 
+Deno.test("Authenticator remembers the failures of no more made-up names of this machine than it has room for", async () => {
+  await using fixture = new Fixture({ maxFailures: 1 });
+  const client = "127.0.0.1";
+  assert.equal(await fixture.signIn("first", "x", { client }), "refused");
+  assert.equal(await fixture.signIn("a@example.com", "x", { client }), "refused");
+  assert.equal(await fixture.signIn("first", "x", { client }), "locked-out");
+  await Promise.all(
+    Array.from({ length: 10_000 }, (_, name) => fixture.signIn(`name-${name}`, "x", { client })),
+  );
+  assert.equal(await fixture.signIn("first", "x", { client }), "refused");
+  assert.equal(await fixture.signIn("a@example.com", "a", { client }), "locked-out", "an account's are kept");
+});
+
 Deno.test("Authenticator gives made-up names of this machine one turn among them", async () => {
   const order: string[] = [];
   const gate = Promise.withResolvers<void>();

@@ -143,6 +143,14 @@ Deno.test("StarttlsStream rejects an upgrade that turns out to be no TLS", async
   await upgrading;
 });
 
+Deno.test("StarttlsStream rejects an upgrade of a connection that was reset before", async () => {
+  await using ends = await nodePair();
+  await ends.stream.write(encode("never read"));
+  ends.peer.close();
+  await assert.rejects(ends.stream.read(new Uint8Array(1)), StreamBrokenError);
+  await assert.rejects(ends.stream.startTls(), StreamBrokenError);
+});
+
 Deno.test("StarttlsStream rejects an upgrade whose peer leaves, and one that it is closed in", async () => {
   {
     await using ends = await nodePair();

@@ -119,6 +119,14 @@ Deno.test("MailboxPool.prewarm opens up to a number, and no more at the next cal
   assert.deepEqual([fixture.pool.state.idle, fixture.pool.state.open], [3, 3]);
 });
 
+Deno.test("MailboxPool.prewarm opens connections in the place of those that leave", async () => {
+  await using fixture = new PoolFixture(testMailbox({ limits: { connections: 2 } }));
+  assert.equal(await fixture.pool.prewarm(2, never), 2);
+  fixture.pool.replace(testMailbox({ limits: { connections: 2 } }));
+  assert.equal(await fixture.pool.prewarm(2, never), 2);
+  assert.deepEqual([fixture.pool.state.idle, fixture.dialed.length], [2, 4]);
+});
+
 Deno.test("MailboxPool leases a warmed-up connection as one that may have died unnoticed", async () => {
   await using fixture = new PoolFixture();
   await fixture.pool.prewarm(1, never);
@@ -157,6 +165,7 @@ Deno.test("MailboxPool.prewarm serves those who wait", async () => {
     return fixture.connect(mailbox);
   };
   const warmUp = fixture.pool.prewarm(2, never);
+  await settled();
   const waiter = fixture.acquire();
   dialing.resolve();
   assert.equal(await warmUp, 2);

@@ -50,12 +50,15 @@ Deno.test("MailboxRates does not count what it refuses", async () => {
 
 Deno.test("MailboxRates counts recipients of a day", async () => {
   const rates = new MailboxRates({ connections: 3, recipientsPerDay: 2 });
-  await rates.admitRecipients(2);
+  for (const _ of [1, 2]) await rates.admitRecipient();
+  await assert.rejects(rates.admitRecipient(), { code: "RATE_LIMIT" });
   await rates.countRecipients(1);
-  await rates.admitRecipients(1);
-  await assert.rejects(rates.admitRecipients(2), { code: "RATE_LIMIT" });
+  rates.releaseRecipients(2);
+  await rates.admitRecipient();
+  await assert.rejects(rates.admitRecipient(), { code: "RATE_LIMIT" });
   await rates.countRecipients(1);
-  await assert.rejects(rates.admitRecipients(1), { code: "RATE_LIMIT", message: /2 recipients a day/ });
+  rates.releaseRecipients(1);
+  await assert.rejects(rates.admitRecipient(), { code: "RATE_LIMIT", message: /2 recipients a day/ });
   assert.deepEqual(await rates.remaining(), { recipientsToday: 0 });
   await rates.close();
 });
