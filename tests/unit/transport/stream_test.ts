@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { StreamBrokenError, StreamClosedError } from "../../../src/transport/byte_stream.ts";
 import { DenoStream } from "../../../src/transport/deno_stream.ts";
+import { StarttlsStream } from "../../../src/transport/node_stream.ts";
 import { denoPair, nodePair } from "./stream_test_pair.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -144,11 +147,18 @@ Deno.test("StarttlsStream rejects an upgrade that turns out to be no TLS", async
 });
 
 Deno.test("StarttlsStream rejects an upgrade of a connection that was reset before", async () => {
-  await using ends = await nodePair();
-  await ends.stream.write(encode("never read"));
-  ends.peer.close();
-  await assert.rejects(ends.stream.read(new Uint8Array(1)), StreamBrokenError);
-  await assert.rejects(ends.stream.startTls(), StreamBrokenError);
+  const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const peer = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const [socket]: Socket[] = await once(server, "connection");
+  const stream = new StarttlsStream(socket!, () => assert.fail("no handshake can begin"));
+  const closed = new Promise((resolve) => socket!.once("close", resolve));
+  peer.resetAndDestroy();
+  await assert.rejects(stream.read(new Uint8Array(1)), StreamBrokenError);
+  await closed;
+  await assert.rejects(stream.startTls(), StreamBrokenError);
+  server.close();
+  await once(server, "close");
 });
 
 Deno.test("StarttlsStream rejects an upgrade whose peer leaves, and one that it is closed in", async () => {
