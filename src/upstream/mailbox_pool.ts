@@ -113,6 +113,16 @@ export class MailboxPool {
     });
   }
 
+  /** Leases an idle connection if `acquire` would, without a wait and without a count for the rates; else `undefined`. */
+  acquireIdle(signal: AbortSignal): Lease | undefined {
+    const isFree = this.#state === "open" && !signal.aborted && this.#waiters.length === 0 &&
+      this.#throttle.remainingMs === 0 && this.#underWay < this.#mailbox.provider.pool.maxTransactions;
+    const connection = isFree ? this.#popIdle() : undefined;
+    if (!connection) return undefined;
+    this.#underWay++;
+    return new Lease(connection, this.#giveBack);
+  }
+
   /**
    * Replaces a leased connection that turned out dead, in the place that it had.
    *

@@ -57,6 +57,11 @@ export class MailboxRates {
     }
   }
 
+  /** Whether messages are counted. */
+  get countsMessages(): boolean {
+    return this.#messages !== undefined;
+  }
+
   /** Takes back the count of a message that didn't go out. */
   async uncountMessage(): Promise<void> {
     const counted = await this.#messages?.get("");

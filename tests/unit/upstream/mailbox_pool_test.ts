@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Reply } from "../../../src/smtp/reply.ts";
 import type { Lease } from "../../../src/upstream/lease.ts";
 import { PoolFixture, settled, testMailbox } from "./pool_fixture.ts";
 
@@ -13,6 +14,29 @@ Deno.test("MailboxPool reuses the connection that was used last", async () => {
   assert.equal(again.isReused, true);
   assert.equal(fixture.dialed.length, 2);
   again.release("clean");
+});
+
+Deno.test("MailboxPool.acquireIdle leases at once what acquire would, and nothing where that would wait", async () => {
+  await using fixture = new PoolFixture(
+    testMailbox({ limits: { connections: 1 }, pool: { maxTransactions: 2 } }),
+  );
+  const { pool } = fixture;
+  assert.equal(pool.acquireIdle(never), undefined, "nothing is open");
+  (await fixture.acquire()).release("clean");
+  const lease = pool.acquireIdle(never)!;
+  assert.deepEqual([lease.isReused, pool.state.transactions, pool.state.idle], [true, 1, 0]);
+  const waiter = fixture.acquire();
+  lease.release("clean");
+  assert.equal(pool.acquireIdle(never), undefined, "it went to the one who waited");
+  (await waiter).release("clean");
+  assert.equal(pool.acquireIdle(AbortSignal.abort()), undefined);
+  pool.noteReply(Reply.of(421, "4.7.0", "Try again later"));
+  assert.equal(pool.acquireIdle(never), undefined, "the account waits");
+  pool.replace(fixture.pool.mailbox);
+  pool.remove();
+  assert.equal(pool.acquireIdle(never), undefined, "the account is gone");
+  await settled();
+  assert.equal(pool.state.transactions, 0);
 });
 
 Deno.test("MailboxPool serves waiters in the order of asking and never passes the limit", async () => {
