@@ -27,8 +27,10 @@ export interface EndpointGuardOptions {
   readonly maxConcurrentRequests: number;
 }
 
-/** How one token request may be repeated. */
+/** For whom one token request is made, and how it may be repeated. */
 export interface GuardedRequest {
+  /** E-mail of the account. */
+  readonly account: string;
   readonly signal: AbortSignal;
   /** Budget of all tries together, counted from when the request leaves the queue. */
   readonly timeoutMs: number;
@@ -37,19 +39,37 @@ export interface GuardedRequest {
 
 const initialDelayMs = 250;
 
-/** Stands before one token endpoint, shared by all accounts that use it. */
+/**
+ * Stands before one token endpoint, shared by all accounts that use it. Its circuit opens when as many accounts as its threshold
+ * says have failed and none has succeeded meanwhile: one account's failures, however many, are no others' business.
+ */
 export class EndpointGuard {
   readonly #breaker: IPolicy;
+  /** Accounts that have failed since the last success, or since the circuit opened. */
+  readonly #failing = new Set<string>();
+  readonly #accountOf = new WeakMap<TokenError, string>();
   readonly #limit: IPolicy;
 
   constructor({ circuitBreaker: settings, maxConcurrentRequests }: EndpointGuardOptions) {
     this.#limit = bulkhead(maxConcurrentRequests, Infinity);
-    this.#breaker = settings.enabled
-      ? circuitBreaker(handleWhen(isEndpointFailure), {
-        breaker: new ConsecutiveBreaker(settings.failureThreshold),
-        halfOpenAfter: settings.recoveryTimeoutMs,
-      })
-      : noop;
+    this.#breaker = settings.enabled ? this.#makeBreaker(settings) : noop;
+  }
+
+  #makeBreaker(settings: CircuitBreakerSettings): IPolicy {
+    const breaker = circuitBreaker(handleWhen((error) => this.#isNews(error)), {
+      breaker: new ConsecutiveBreaker(settings.failureThreshold),
+      halfOpenAfter: settings.recoveryTimeoutMs,
+    });
+    breaker.onBreak(() => this.#failing.clear());
+    return breaker;
+  }
+
+  /** Whether the endpoint failed an account that it had not failed before. */
+  #isNews(error: unknown): boolean {
+    const account = error instanceof TokenError ? this.#accountOf.get(error) : undefined;
+    if (account === undefined || this.#failing.has(account)) return false;
+    this.#failing.add(account);
+    return true;
   }
 
   /**
@@ -90,6 +110,7 @@ export class EndpointGuard {
     return await policy.execute(async ({ attempt }) => {
       if (attempt > 0) await delay(pause.nextMs, signal);
       return await this.#tryOnce(request, {
+        account: options.account,
         signal,
         timeoutMs: Math.max((endMs - performance.now()) / 2, 0),
       });
@@ -99,11 +120,11 @@ export class EndpointGuard {
   /** One try has half of the time that is left, so that one lost connection does not use up the budget. */
   async #tryOnce<T>(
     request: (signal: AbortSignal) => Promise<T>,
-    limits: { readonly signal: AbortSignal; readonly timeoutMs: number },
+    limits: Pick<GuardedRequest, "account" | "signal" | "timeoutMs">,
   ): Promise<T> {
     limits.signal.throwIfAborted();
     try {
-      return await this.#breaker.execute(() => withTimeout(request, limits), limits.signal);
+      return await this.#breaker.execute(() => this.#ask(request, limits), limits.signal);
     } catch (error) {
       if (!isBrokenCircuitError(error)) throw error;
       throw new TokenError(
@@ -113,6 +134,20 @@ export class EndpointGuard {
           remedy: "Wait, and look in the log for the failures before this one",
         },
       );
+    }
+  }
+
+  async #ask<T>(
+    request: (signal: AbortSignal) => Promise<T>,
+    { account, ...limits }: Pick<GuardedRequest, "account" | "signal" | "timeoutMs">,
+  ): Promise<T> {
+    try {
+      const answer = await withTimeout(request, limits);
+      this.#failing.clear();
+      return answer;
+    } catch (error) {
+      if (isEndpointFailure(error)) this.#accountOf.set(error, account);
+      throw error;
     }
   }
 }
@@ -146,7 +181,7 @@ class Pause {
  * No answer, or a fault of the endpoint's own. Any other answer may be meant for one account or app, throttling too, and
  * is no reason to leave the endpoint alone.
  */
-function isEndpointFailure(error: unknown): boolean {
+function isEndpointFailure(error: unknown): error is TokenError {
   if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE" || error.throttled) return false;
   return error.status === undefined || error.status >= 500;
 }

@@ -141,7 +141,7 @@ export class TokenService implements AsyncDisposable {
     const { fetch = this.#client.fetchFor(account.provider), now = Date.now } = this.#options;
     return this.#guardFor(account).run(
       (signal) => obtainToken(account, { signal, fetch, now }),
-      { ...options, timeoutMs: this.#tokenTimeoutMs },
+      { ...options, account: account.email, timeoutMs: this.#tokenTimeoutMs },
     );
   }
 

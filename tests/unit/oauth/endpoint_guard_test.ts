@@ -12,8 +12,9 @@ function guard(options: { failureThreshold?: number; maxConcurrentRequests?: num
   });
 }
 
-function request(options: { timeoutMs?: number; signal?: AbortSignal } = {}) {
+function request(options: { account?: string; timeoutMs?: number; signal?: AbortSignal } = {}) {
   return {
+    account: options.account ?? "a@example.com",
     retry,
     timeoutMs: options.timeoutMs ?? 5000,
     signal: options.signal ?? new AbortController().signal,
@@ -59,13 +60,25 @@ Deno.test("EndpointGuard does not wait for a Retry-After beyond its budget", asy
   assert.equal(calls(), 1);
 });
 
-Deno.test("EndpointGuard leaves a failing endpoint alone", async () => {
+Deno.test("EndpointGuard leaves an endpoint alone that fails several accounts in a row", async () => {
   const { run, calls } = failing("TOKEN_UNAVAILABLE");
   const subject = guard({ failureThreshold: 2 });
-  await assert.rejects(subject.run(run, request()), TokenError);
-  assert.equal(calls(), 2);
-  await assert.rejects(subject.run(run, request()), /left alone/);
-  assert.equal(calls(), 2);
+  await assert.rejects(subject.run(run, request({ account: "a@example.com" })), /it fails/);
+  const before = calls();
+  await assert.rejects(subject.run(run, request({ account: "b@example.com" })), TokenError);
+  assert.equal(calls(), before + 1);
+  await assert.rejects(subject.run(run, request({ account: "c@example.com" })), /left alone/);
+  assert.equal(calls(), before + 1);
+});
+
+Deno.test("EndpointGuard serves all others although one account's requests fail, and counts anew after a success", async () => {
+  const { run } = failing("TOKEN_UNAVAILABLE");
+  const subject = guard({ failureThreshold: 2 });
+  for (let time = 0; time < 5; time++) await assert.rejects(subject.run(run, request()), /it fails/);
+  const others = request({ account: "b@example.com" });
+  assert.equal(await subject.run(() => Promise.resolve("token"), others), "token");
+  await assert.rejects(subject.run(run, request()), /it fails/);
+  assert.equal(await subject.run(() => Promise.resolve("token"), others), "token");
 });
 
 Deno.test("EndpointGuard leaves its circuit closed for throttling and lost grants", async () => {
