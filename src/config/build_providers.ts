@@ -28,6 +28,9 @@ const operatorDefaults: Pick<ProviderSettings, "pool" | "retry" | "circuitBreake
   circuitBreaker: { enabled: true, failureThreshold: 5, recoveryTimeoutMs: 60_000 },
 };
 
+/** A message's recipients are kept until it is over, and a client with more can send it in parts (RFC 5321 §4.5.3.1.10). */
+const DEFAULT_RECIPIENTS_PER_MESSAGE = 1_000;
+
 /** The name under which files of the Python program keep settings for providers that have none of their own. */
 const fallbackName = "default";
 
@@ -156,6 +159,7 @@ function overlayLimits(base: MailboxLimits, config: ProviderConfig): MailboxLimi
   const allowed = config.limits?.connections ?? base.providerConnections ?? base.connections;
   const wanted = config.connection_pool?.max_connections_per_account ?? config.limits?.connections;
   const limits: MailboxLimits = {
+    recipientsPerMessage: DEFAULT_RECIPIENTS_PER_MESSAGE,
     ...base,
     ...withoutUndefined({
       messagesPerMinute: config.limits?.messages_per_minute,

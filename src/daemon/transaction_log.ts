@@ -103,7 +103,7 @@ const RELAYED =
 const ABANDONED = "Message abandoned by its client: {account} after {durationMs} ms";
 const REFUSED = "Message {outcome}: {account} {messageOctets} octets, {durationMs} ms: {reply}";
 const UNKNOWN =
-  "Message deferred with its fate unknown: {account} sent {messageOctets} octets whole and the provider's reply never came; the client sends it again, and it may arrive twice: {reply}";
+  "Message deferred with its fate unknown: {account} sent {messageOctets} octets whole and got no reply that tells; the client sends it again, and it may arrive twice: {reply}";
 
 function round(ms: number): number {
   return Math.round(ms * 10) / 10;

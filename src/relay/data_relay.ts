@@ -116,8 +116,8 @@ async function pump(
 }
 
 function refuse(scanner: MailDataScanner, octets: number, maxMessageOctets: number): Reply | undefined {
-  // Transparency dots are too few to matter.
-  if (octets - END_OF_DATA_OCTETS > maxMessageOctets) {
+  // RFC 1870 §3: neither the end of data nor transparency counts.
+  if (octets - END_OF_DATA_OCTETS - scanner.transparencyDots > maxMessageOctets) {
     return Reply.of(552, "5.3.4", `Message is larger than ${maxMessageOctets} octets`);
   }
   switch (scanner.fault) {

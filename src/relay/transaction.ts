@@ -169,7 +169,8 @@ export class Transaction {
   async abandon(): Promise<void> {
     if (this.#isOver) return;
     this.#path.giveBack();
-    this.#finish(this.#failure ? "deferred" : "abandoned", this.#failure);
+    const reply = this.#failure ?? (this.#options.signal.aborted ? ENDED : undefined);
+    this.#finish(reply ? "deferred" : "abandoned", reply);
     await this.#path.uncount();
   }
 
@@ -198,7 +199,10 @@ export class Transaction {
           if (reply.isTransient) this.#hasDeferredRecipients = true;
         }
       } else if (reply.code !== 354) {
-        return await this.#endEarly(reply);
+        // The provider's no to a message without recipients is not for good when they were only deferred.
+        const isPassing = this.#report.recipients === 0 && this.#hasDeferredRecipients && reply.isPermanent;
+        if (isPassing) step.reply = NO_RECIPIENTS_NOW;
+        return await this.#endEarly(step.reply!);
       } else if (this.#report.recipients === 0) {
         // The provider takes the message all the same, and would send it to nobody.
         step.reply = this.#withoutRecipients;

@@ -20,6 +20,11 @@ export interface UpstreamPathOptions {
 
 const LONE_DOT = new TextEncoder().encode(".\r\n");
 
+/** A yes to mail data: 250, or another of the mail system's by its first two digits (RFC 5321 §4.2.1); not 220 or 221. */
+function isAcceptance({ code }: Reply): boolean {
+  return code === 200 || (code >= 250 && code < 260);
+}
+
 /** Belongs to one transaction. */
 export class UpstreamPath {
   readonly #options: UpstreamPathOptions;
@@ -121,7 +126,7 @@ export class UpstreamPath {
     const { connection } = this;
     try {
       const reply = await connection.readFinalReply();
-      const isYes = reply.code === 250 && !connection.hasStrayOctets;
+      const isYes = isAcceptance(reply) && !connection.hasStrayOctets;
       if (!isYes && reply.code < 400) {
         throw new UpstreamLostError("the reply to mail data", `the provider answered ${reply.text()}`);
       }
@@ -187,7 +192,11 @@ export class UpstreamPath {
       await connection.exchange(all.map((step) => formatStep(step, offers)), (index, reply) => {
         const step = all[index]!;
         if (index >= replayed.length) step.reply = reply;
-        if (isOutOfStep(step, reply) || (index < replayed.length && !reply.isPositive)) misstep ??= reply;
+        // A connection that takes MAIL for out of sequence is in the middle of something that nobody here knows of.
+        const isConfused = step.verb === "MAIL" && reply.code === 503 && this.#lease!.isReused;
+        if (isConfused || isOutOfStep(step, reply) || (index < replayed.length && !reply.isPositive)) {
+          misstep ??= reply;
+        }
       });
     } catch (error) {
       if (misstep === undefined || !(error instanceof UpstreamLostError)) throw error;

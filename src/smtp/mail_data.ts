@@ -57,6 +57,7 @@ export class MailDataScanner {
   #lineOctets = 0;
   #nuls = 0;
   #ended = false;
+  #transparencyDots = 0;
   #consumed = 0;
   #fault: MailDataFault | undefined;
   /** Where the chunk's rewritten form grows, from the first octet that could not be passed on as it is. */
@@ -76,6 +77,11 @@ export class MailDataScanner {
   /** Octets of the last chunk that belong to this message: all, unless the end was found. */
   get consumed(): number {
     return this.#consumed;
+  }
+
+  /** Dots so far that were put in front of lines for the way only, and are no part of the message (RFC 5321 §4.5.2). */
+  get transparencyDots(): number {
+    return this.#transparencyDots;
   }
 
   /** Set as soon as the message can't be passed on; scanning for its end goes on. */
@@ -155,6 +161,7 @@ export class MailDataScanner {
           this.#ended = true;
           return;
         }
+        this.#transparencyDots++;
         this.#emit(DOT);
         return this.#bareCr(chunk, i, octet);
       case At.Nuls:
@@ -189,7 +196,10 @@ export class MailDataScanner {
   #dot(chunk: Uint8Array, i: number, octet: number): void {
     if (octet === CR) {
       this.#at = At.DotCr;
-    } else if (octet === LF) {
+      return;
+    }
+    this.#transparencyDots++;
+    if (octet === LF) {
       // The dot is transparency and goes; the LF is the content.
       this.#startCopy(chunk, i, 1);
       this.#bareLf(chunk, i);

@@ -35,7 +35,7 @@ export function parsePathArgument(argument: string, keyword: "FROM" | "TO"): Pat
   }
   const rest = skipBlanks(argument.slice(prefix.length));
   const end = rest.startsWith("<") ? closingBracket(rest) : bareEnd(rest);
-  if (end < 0) return { fault: "Unbalanced angle brackets" };
+  if (end < 0) return { fault: rest === "" ? "Expected an address" : "Unbalanced angle brackets" };
   const path = rest.startsWith("<") ? rest.slice(1, end - 1) : rest.slice(0, end);
   const tail = rest.slice(end);
   if (tail !== "" && !tail.startsWith(" ")) return { fault: "Expected a space after the path" };

@@ -31,11 +31,17 @@ export interface Listener {
 /** How a listener is opened. */
 export interface OpenListenerOptions {
   readonly onConnection: OnConnection;
+  /** Told when the system gives no connection, for lack of descriptors as a rule; the listener tries again. */
+  readonly onAcceptFailure?: (error: Error) => void;
   /** Needed unless the listener's security is `none`. */
   readonly pair?: CertificatePair;
   /** Listens beside a listener of this program that has the port, in this process or another. Default: false. */
   readonly isShared?: boolean;
 }
+
+/** Between two tries where the system gives no connection. */
+const SHORTEST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 1_000;
 
 /** Connections that the system holds until they are accepted. */
 const BACKLOG = 1024;
@@ -53,11 +59,11 @@ const reusePort = Deno.build.os === "linux";
  */
 export async function openListener(
   settings: ListenerSettings,
-  { onConnection, pair, isShared = false }: OpenListenerOptions,
+  { onConnection, onAcceptFailure = () => {}, pair, isShared = false }: OpenListenerOptions,
 ): Promise<Listener> {
   if (!isShared) assertFree(settings);
   try {
-    if (settings.security === "none") return new PlainListener(settings, onConnection);
+    if (settings.security === "none") return new PlainListener(settings, { onConnection, onAcceptFailure });
     if (!pair) throw new TypeError(`Cannot listen with ${settings.security}: no certificate`);
     return await TlsListener.open(settings, { onConnection, pair });
   } catch (error) {
@@ -78,6 +84,8 @@ export function assertFree({ hostname, port }: Endpoint): void {
   }
 }
 
+type Told = Required<Pick<OpenListenerOptions, "onConnection" | "onAcceptFailure">>;
+
 class PlainListener implements Listener {
   readonly settings: ListenerSettings;
   readonly address: Endpoint;
@@ -85,12 +93,12 @@ class PlainListener implements Listener {
   readonly #accepting: Promise<void>;
   #endPause = () => {};
 
-  constructor(settings: ListenerSettings, onConnection: OnConnection) {
+  constructor(settings: ListenerSettings, told: Told) {
     this.settings = settings;
     const { hostname, port } = settings;
     this.#listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG, reusePort });
     this.address = { hostname, port: this.#listener.addr.port };
-    this.#accepting = this.#accept(onConnection);
+    this.#accepting = this.#accept(told);
   }
 
   useCertificate(): void {}
@@ -111,30 +119,39 @@ class PlainListener implements Listener {
     });
   }
 
-  async #accept(onConnection: OnConnection): Promise<void> {
-    for (let pauseMs = 5;;) {
+  async #accept({ onConnection, onAcceptFailure }: Told): Promise<void> {
+    for (let pauseMs = SHORTEST_PAUSE_MS;;) {
+      let conn: Deno.TcpConn;
       try {
-        const conn = await this.#listener.accept();
-        onConnection(new DenoStream(withoutDelay(conn)));
-        pauseMs = 5;
+        conn = await this.#listener.accept();
       } catch (error) {
         if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return;
-        // Out of descriptors, or a client that left at once: neither ends the listener.
+        if (isClientGone(error)) continue;
+        onAcceptFailure(error as Error);
         await this.#pause(pauseMs);
-        pauseMs = Math.min(pauseMs * 2, 1_000);
+        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+        continue;
       }
+      pauseMs = SHORTEST_PAUSE_MS;
+      if (takeOptions(conn)) onConnection(new DenoStream(conn));
     }
   }
 }
 
-/** A client that is gone already may not take the option; its socket must not stay open for that. */
-function withoutDelay(conn: Deno.TcpConn): Deno.TcpConn {
+/** It was reset while it waited to be accepted; there is nothing to wait for, and the next one may be served. */
+function isClientGone(error: unknown): boolean {
+  const { ConnectionAborted, ConnectionReset, NotConnected } = Deno.errors;
+  return [ConnectionAborted, ConnectionReset, NotConnected].some((kind) => error instanceof kind);
+}
+
+/** @returns false for a client that is gone already; its socket is closed then. */
+function takeOptions(conn: Deno.TcpConn): boolean {
   try {
     conn.setNoDelay(true);
-    return conn;
-  } catch (error) {
+    return true;
+  } catch {
     conn.close();
-    throw error;
+    return false;
   }
 }
 

@@ -37,6 +37,7 @@ export const REPLIES = {
   mailFirst: Reply.of(503, "5.5.1", "Send MAIL first"),
   accountGone: Reply.of(454, "4.7.0", "The account is no longer configured here"),
   tooManyBadCommands: Reply.of(421, "4.7.0", "Too many bad commands, closing connection"),
+  notHttp: Reply.of(421, "4.7.0", "This is no web server, closing connection"),
   timeout: Reply.of(421, "4.4.2", "Timeout, closing connection"),
   tooSlow: Reply.of(421, "4.4.2", "Too slow while others wait for the mailbox, closing connection"),
   shuttingDown: Reply.of(421, "4.3.2", "Service shutting down, closing connection"),

@@ -27,6 +27,11 @@ const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
 /** What a client that sends faster than others are served may ask for in one go: about a millisecond's worth. */
 const COMMANDS_PER_TURN = 64;
 
+/** RFC 9110 §9, RFC 5789. */
+const HTTP_METHODS: ReadonlySet<string> = new Set(
+  ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"],
+);
+
 /** What all sessions of a listener share. */
 export interface SessionContext {
   readonly listener: ListenerSettings;
@@ -136,7 +141,7 @@ export class Session {
     this.#farewell ??= REPLIES.shuttingDown;
     this.#abort.abort(new DOMException("The session is cut", "AbortError"));
     if (state.at === "transaction") state.transaction.cut();
-    this.channel.interrupt(CUT_REPLY);
+    this.channel.interrupt(this.#mail.awaitsFinalReply ? UNANSWERED_REPLY : CUT_REPLY);
     return {
       session: this.id,
       client: this.channel.stream.remoteAddress,
@@ -252,8 +257,21 @@ export class Session {
       case "ETRN":
         return this.refuse(REPLIES.notImplemented);
       default:
+        if (HTTP_METHODS.has(verb)) return await this.#leaveBrowser();
         return this.refuse(REPLIES.unknownCommand);
     }
+  }
+
+  /**
+   * A web page can make a browser send a request here whose body is mail: what follows the first line of HTTP must not be
+   * read as commands.
+   */
+  async #leaveBrowser(): Promise<void> {
+    this.#log.warn("Session {session} of {client} ended: it speaks HTTP", {
+      session: this.id,
+      client: this.channel.stream.remoteAddress,
+    });
+    await this.leave(REPLIES.notHttp);
   }
 
   /** Ends the session with this reply, behind those of the group under way. */
@@ -304,3 +322,8 @@ export class Session {
 }
 
 const CUT_REPLY = Reply.of(421, "4.3.2", "Service shutting down before the message was complete, try again");
+const UNANSWERED_REPLY = Reply.of(
+  421,
+  "4.3.2",
+  "Service shutting down before the provider answered, try again",
+);

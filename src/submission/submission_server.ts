@@ -57,6 +57,7 @@ export class SubmissionServer {
   /** Connections that are refused inside TLS. */
   #refusing = 0;
   #accepted = 0;
+  #acceptFailedAtMs = -Infinity;
   #isStopping = false;
 
   constructor(options: SubmissionServerOptions) {
@@ -153,10 +154,22 @@ export class SubmissionServer {
     const listener = await openListener(plan.settings, {
       ...options,
       onConnection: (stream) => this.#accept(stream, opened.value!),
+      onAcceptFailure: (error) => this.#reportAcceptFailure(error, plan.settings),
       ...(plan.pair && { pair: plan.pair }),
     });
     const context = { ...this.#options, listener: plan.settings };
     return opened.value = { listener, context, isAllowed: allowed(plan.settings), admitted: 0 };
+  }
+
+  /** Once a minute: it may fail many times a second for as long as it lasts. */
+  #reportAcceptFailure(error: Error, { hostname, port }: ListenerSettings): void {
+    const nowMs = this.#options.now();
+    if (nowMs - this.#acceptFailedAtMs < 60_000) return;
+    this.#acceptFailedAtMs = nowMs;
+    this.#log.error(
+      "No connection can be accepted at {place}: {error}. {sessions} sessions are open. If it lasts, raise the limit of open files (LimitNOFILE, ulimit -n) or lower max_sessions",
+      { place: `${hostname}:${port}`, error: error.message, sessions: this.#sessions.size },
+    );
   }
 
   #accept(stream: ByteStream, opened: Opened): void {

@@ -32,6 +32,21 @@ Deno.test("Session refuses recipients beyond the provider's limit with 452, and 
   assert.deepEqual(proxy.upstream.messages[0]!.forwardPaths, ["a@example.net", "b@example.net"]);
 });
 
+Deno.test("Session ends at the first line of HTTP, so that a web page can't send mail by a browser's request", async () => {
+  await using proxy = await startProxy({ accounts: [{ email: ACCOUNT, password: null }] });
+  for (const method of ["POST", "get", "OPTIONS", "CONNECT"]) {
+    using client = await proxy.connect();
+    const dialog = `EHLO x\r\nAUTH PLAIN ${btoa(`\0${ACCOUNT}\0x`)}\r\nMAIL FROM:<${ACCOUNT}>\r\n`;
+    await client.write(`${method} / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n${dialog}`);
+    await client.dialog`
+      S: 220 *
+      S: 421 4.7.0 *
+      S: <end>
+    `;
+  }
+  assert.equal(proxy.transactions.length, 0);
+});
+
 Deno.test("Session refuses a text line beyond its limit and keeps the rest in step", async () => {
   await using proxy = await startProxy({ submission: { maxTextLineOctets: 1000 } });
   using client = await proxy.signIn();

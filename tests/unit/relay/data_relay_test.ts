@@ -127,6 +127,16 @@ Deno.test("relayMailData takes a message of exactly the limit", async () => {
   assert.deepEqual(await fixture.relay({ maxMessageOctets: 100 }), { octets: 100 });
 });
 
+Deno.test("relayMailData doesn't count transparency dots against the limit", async () => {
+  const lines = "..\r\n".repeat(10) + "..\rx\r\n" + "...\n.y\r\n";
+  for (const [maxMessageOctets, isRefused] of [[53, true], [54, false]] as const) {
+    using fixture = new Fixture();
+    fixture.client.push(`${lines}${"x".repeat(10)}\r\n.\r\n`);
+    const { refusal } = await fixture.relay({ maxMessageOctets });
+    assert.equal(refusal !== undefined, isRefused, String(maxMessageOctets));
+  }
+});
+
 Deno.test("relayMailData gives up when the client is gone, and gives its buffer back", async () => {
   using fixture = new Fixture();
   fixture.client.push("half a mess");

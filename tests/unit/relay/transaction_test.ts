@@ -188,6 +188,7 @@ async function finalReply(fixture: Fixture, ...answers: readonly string[]): Prom
 const FINAL_REPLIES:
   readonly (readonly [why: string, answers: readonly string[], reply: RegExp, idle: number])[] = [
     ["a yes", ["250 2.0.0 OK"], /^250 2\.0\.0 OK$/, 1],
+    ["another yes of the mail system", ["251 2.6.0 Queued"], /^251 2\.6\.0 Queued$/, 1],
     ["a no", ["550 5.7.1 No"], /^550 5\.7\.1 No$/, 1],
     ["a yes and a farewell", ["250 2.0.0 OK", "421 4.3.2 Closing"], /^250 2\.0\.0 OK$/, 0],
     ["two answers", ["250 2.0.0 OK", "550 5.7.1 No"], /^451 4\.4\.2 /, 0],
@@ -225,6 +226,39 @@ for (const [verb, misstep] of MISSTEPS) {
     assert.equal(fixture.open, 0);
   });
 }
+
+Deno.test("Transaction replays on a fresh connection what a used one calls out of sequence", async () => {
+  await using fixture = new Fixture();
+  assert.equal(await finalReply(fixture, "250 2.0.0 OK"), "250 2.0.0 OK");
+  fixture.dialed[0]!.stream.answer = (line) =>
+    line.startsWith("MAIL") ? "503 5.5.1 Nested MAIL" : answer(line);
+  fixture.answer = answer;
+  const transaction = fixture.begin();
+  assert.deepEqual(await flush(transaction, MAIL), ["250 2.1.0 OK"]);
+  assert.equal(fixture.dialed.length, 2);
+  await transaction.abandon();
+});
+
+Deno.test("Transaction whose recipients were only deferred has a group's DATA deferred, too", async () => {
+  await using fixture = new Fixture();
+  fixture.answer = (line) => {
+    if (line.startsWith("RCPT")) return "451 4.3.0 Not now";
+    return line === "DATA" ? "503 5.5.1 No valid recipients" : answer(line);
+  };
+  const transaction = fixture.begin();
+  const replies = await flush(transaction, MAIL, rcpt("b@example.net"), { verb: "DATA" });
+  assert.deepEqual(replies.map((reply) => reply.slice(0, 9)), ["250 2.1.0", "451 4.3.0", "451 4.5.1"]);
+  assert.equal(fixture.records[0]?.outcome, "deferred");
+});
+
+Deno.test("Transaction that is over because its session was ended is deferred, not abandoned by its client", async () => {
+  await using fixture = new Fixture();
+  const transaction = fixture.begin();
+  await flush(transaction, MAIL);
+  fixture.abort.abort(new DOMException("The session is ending", "AbortError"));
+  await transaction.abandon();
+  assert.deepEqual(fixture.records.map(({ outcome }) => outcome), ["deferred"]);
+});
 
 Deno.test("Transaction that waits to be replayed ends with its session, in a 4yz", async () => {
   await using fixture = new Fixture();

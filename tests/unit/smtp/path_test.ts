@@ -44,7 +44,7 @@ Deno.test("parsePathArgument refuses a source route without a mailbox, which is 
 const FAULTS: readonly (readonly [argument: string, fault: RegExp, why: string])[] = [
   ["", /Expected TO:/, "nothing"],
   ["FROM:<a@b>", /Expected TO:/, "the other keyword"],
-  ["TO:", /Unbalanced/, "no path"],
+  ["TO:", /Expected an address/, "no path"],
   ["TO:<a@b", /Unbalanced/, "no end"],
   ["TO:<<a@b>>", /Unbalanced/, "a bracket inside"],
   ["TO:<a@b>>", /space after the path/, "a bracket behind"],

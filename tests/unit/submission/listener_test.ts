@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ListenerSettings } from "../../../src/config/settings.ts";
 import { openListener } from "../../../src/submission/listener.ts";
+import { SmtpTestClient } from "../../support/smtp_client.ts";
 
 function settings(port: number): ListenerSettings {
   return {
@@ -22,6 +23,30 @@ Deno.test("openListener names the address that is in use", async () => {
     assert.equal(error.message, `127.0.0.1:${port} is in use`);
     return true;
   });
+});
+
+const GREETING = new TextEncoder().encode("220 x\r\n");
+const RESET_60 = `
+  import { connect } from "node:net";
+  for (let count = 0; count < 60; count++) {
+    await new Promise((resolve) => {
+      const socket = connect(Number(Deno.args[0]), "127.0.0.1", () => resolve(socket.resetAndDestroy()));
+    });
+  }
+`;
+
+Deno.test("A plain listener serves at once however many connections were reset before it came to them", async () => {
+  const serving: Promise<void>[] = [];
+  const listener = await openListener(settings(0), {
+    onConnection: (stream) => serving.push(stream.write(GREETING).finally(() => stream.close())),
+  });
+  const { port } = listener.address;
+  // While this process stands still, so that they wait to be accepted when they are gone.
+  new Deno.Command(Deno.execPath(), { args: ["eval", RESET_60, String(port)] }).outputSync();
+  using client = await SmtpTestClient.connect({ port });
+  await client.expect("220 x");
+  await listener.close();
+  await Promise.all(serving);
 });
 
 Deno.test("A plain listener closes a connection that takes no options, and serves the next", async () => {
