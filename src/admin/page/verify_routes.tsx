@@ -19,11 +19,12 @@ export function verifyRoutes(services: PageServices): Hono<PageEnv> {
   app.post("/accounts/:email/verify", requireSession(sessions), (c) => {
     const account = requireAccount(accounts, c.req.param("email"));
     const page = <VerificationPage email={account.email} session={c.get("session")} />;
-    return streamPage(c, { page, failure: (error) => failurePart(error, c) }, async (grow, left) => {
+    return streamPage(c, { page, failure: (error) => failurePart(error, c) }, async (grow) => {
       const growing: Promise<void>[] = [];
       const verification = await verifyStepwise({ account, services }, {
         onStep: (sentence) => growing.push(grow(<li>{sentence}</li>)),
-        signal: AbortSignal.any([closing, left]),
+        // Not when the viewer leaves: the provider may have rotated the refresh token, and only the answer has the new one.
+        signal: closing,
       });
       await Promise.all(growing);
       await grow(<VerificationResult verification={verification} />);
