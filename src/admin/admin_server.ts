@@ -84,7 +84,14 @@ async function openApi(
   const { AccountAdmission } = await import("./account_admission.ts");
   const { Authorizations } = await import("./authorizations.ts");
   const authorizations = new Authorizations({ ...context, closing });
+  const reviewing = {
+    ...context,
+    accountsChanged() {
+      context.accountsChanged();
+      authorizations.review();
+    },
+  };
   const admission = new AccountAdmission(context, closing);
-  const app = createAdminApp({ context, admission, authorizations, closing }, { token });
+  const app = createAdminApp({ context: reviewing, admission, authorizations, closing }, { token });
   return { fetch: (request) => app.fetch(request), close: () => authorizations.close() };
 }

@@ -53,6 +53,7 @@ const start = createRoute({
     ...problemResponses({
       400: "The provider or the account's grant has no such way",
       404: "There is no such account",
+      409: "The account was removed or changed meanwhile",
       422: "The provider refuses",
       429: "Too many are pending",
       502: "The provider can't be asked now",
