@@ -292,6 +292,7 @@ const faulty: readonly [name: string, body: unknown][] = [
   ["an unknown method", { method: "telepathy" }],
   ["a redirect in clear", { redirect_uri: "http://example.com/callback" }],
   ["no URL", { redirect_uri: 7 }],
+  ["a misspelled field", { metod: "device_code" }],
 ];
 
 for (const [name, body] of faulty) {

@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Account } from "../../accounts/account.ts";
 import { isSecureUrl } from "../../config/config_values.ts";
+import { unknownKeys } from "../account_faults.ts";
 import type { AdminServices } from "../admin_services.ts";
 import { createApiApp, emailParameter, jsonAnswer, withToken } from "../api_app.ts";
 import { commonProblems, problemResponses, RequestProblem } from "../request_problem.ts";
@@ -88,7 +89,7 @@ const show = createRoute({
 
 /** The calls of the interactive grants. */
 export function authorizeRoutes({ context, authorizations }: AdminServices): OpenAPIHono {
-  const app = createApiApp();
+  const app = createApiApp({ keyFaults: (body) => unknownKeys(body, requestSchema) });
   app.openapi(start, async (c) => {
     const account = requireAccount(context.accounts, c.req.valid("param").email);
     // Without a body there is nothing that was validated.
