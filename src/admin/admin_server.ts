@@ -83,15 +83,18 @@ async function openApi(
   const { createAdminApp } = await import("./admin_app.ts");
   const { AccountAdmission } = await import("./account_admission.ts");
   const { Authorizations } = await import("./authorizations.ts");
+  const { OwnerLinks } = await import("./page/owner_links.ts");
   const authorizations = new Authorizations({ ...context, closing });
+  const links = new OwnerLinks({ now: context.now, accounts: context.accounts });
   const reviewing = {
     ...context,
     accountsChanged() {
       context.accountsChanged();
       authorizations.review();
+      links.review();
     },
   };
   const admission = new AccountAdmission(context, closing);
-  const app = createAdminApp({ context: reviewing, admission, authorizations, closing }, { token });
+  const app = createAdminApp({ context: reviewing, admission, authorizations, links, closing }, { token });
   return { fetch: (request) => app.fetch(request), close: () => authorizations.close() };
 }

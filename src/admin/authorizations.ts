@@ -14,6 +14,7 @@ import { EndpointClient } from "../oauth/endpoint_client.ts";
 import { TokenError } from "../oauth/token_error.ts";
 import { withTimeout } from "../oauth/with_timeout.ts";
 import { RequestProblem } from "./request_problem.ts";
+import { requireInteractiveGrant } from "./require_interactive_grant.ts";
 
 /** How the authorization of an account stands. */
 export interface AuthorizationState {
@@ -36,6 +37,14 @@ export interface AuthorizationsOptions {
   readonly limit?: number;
 }
 
+/** How an authorization in a browser goes. */
+export interface BrowserWay {
+  /** Where the provider sends the browser back to. */
+  readonly redirectUri: string;
+  /** Called when the account has its grant. */
+  readonly onAuthorized?: () => void;
+}
+
 /** A user has this long to come back from the provider's pages. */
 const browserLifeMs = 600_000;
 const requestTimeoutMs = 30_000;
@@ -47,6 +56,7 @@ interface Attempt {
   /** Absent for a device code, whose poll ends by itself, and once the user has come back. */
   browser?: PendingAuthorization & { readonly expiresAtMs: number };
   outcome?: AuthorizationState;
+  readonly onAuthorized?: () => void;
   readonly abort: AbortController;
 }
 
@@ -67,17 +77,18 @@ export class Authorizations {
   /**
    * Prepares the URL for the user's browser.
    *
-   * @throws {RequestProblem} 429 if too many are pending, 400 if the provider has no such pages, 409 if the account is
-   * removed or changed meanwhile.
+   * @throws {RequestProblem} 429 if too many are pending, 400 if the provider has no such pages or the account's grant is
+   * none that a user gives, 409 if the account is removed or changed meanwhile.
    */
   async startInBrowser(
     account: Account,
-    redirectUri: string,
+    { redirectUri, onAuthorized }: BrowserWay,
   ): Promise<{ readonly url: string; readonly expiresAtMs: number }> {
     return await this.#start(account, async () => {
       const pending = await startAuthorizationCode(account, { redirectUri, loginHint: account.email });
       const expiresAtMs = this.#options.now() + browserLifeMs;
-      this.#begin({ account, browser: { ...pending, expiresAtMs }, abort: new AbortController() });
+      const browser = { ...pending, expiresAtMs };
+      this.#begin({ account, browser, abort: new AbortController(), ...(onAuthorized && { onAuthorized }) });
       return { url: pending.url, expiresAtMs };
     });
   }
@@ -183,6 +194,7 @@ export class Authorizations {
   }
 
   async #start<T>(account: Account, begin: () => Promise<T>): Promise<T> {
+    requireInteractiveGrant(account);
     this.review();
     const pending = [...this.#attempts.values()].filter(({ outcome }) => !outcome);
     const { limit = 100 } = this.#options;
@@ -231,6 +243,7 @@ export class Authorizations {
       this.#assertCurrent(attempt);
       await this.#save(account, refreshToken);
       attempt.outcome = { state: "authorized" };
+      attempt.onAuthorized?.();
       log.info("Account {account} is authorized", { account: account.email });
     } catch (error) {
       if (abort.signal.aborted) throw error;
@@ -247,10 +260,7 @@ export class Authorizations {
   }
 
   async #save(account: Account, refreshToken: string): Promise<void> {
-    await this.#options.accounts.update(account.email, {
-      refresh_token: refreshToken,
-      ...(account.grant !== "refresh_token" && { grant: null }),
-    });
+    await this.#options.accounts.update(account.email, { refresh_token: refreshToken });
     this.#options.accountsChanged();
   }
 }

@@ -6,7 +6,7 @@ import { isSecureUrl } from "../../config/config_values.ts";
 import { unknownKeys } from "../account_faults.ts";
 import type { AdminServices } from "../admin_services.ts";
 import { createApiApp, emailParameter, jsonAnswer, withToken } from "../api_app.ts";
-import { commonProblems, problemResponses, RequestProblem } from "../request_problem.ts";
+import { commonProblems, problemResponses } from "../request_problem.ts";
 import { requireAccount } from "../require_account.ts";
 
 const tags = ["accounts"];
@@ -94,10 +94,9 @@ export function authorizeRoutes({ context, authorizations }: AdminServices): Ope
     const account = requireAccount(context.accounts, c.req.valid("param").email);
     // Without a body there is nothing that was validated.
     const { method = "browser", redirect_uri } = requestSchema.parse(c.req.valid("json") ?? {});
-    requireInteractiveGrant(account);
     if (method === "device_code") return c.json(await startWithDeviceCode(account), 201);
     const redirectUri = redirect_uri ?? new URL("/oauth/callback", c.req.url).href;
-    const { url, expiresAtMs } = await authorizations.startInBrowser(account, redirectUri);
+    const { url, expiresAtMs } = await authorizations.startInBrowser(account, { redirectUri });
     const expires_at = new Date(expiresAtMs).toISOString();
     return c.json(
       { success: true as const, method, authorization_url: url, redirect_uri: redirectUri, expires_at },
@@ -122,13 +121,4 @@ export function authorizeRoutes({ context, authorizations }: AdminServices): Ope
       expires_at: new Date(device.expiresAtMs).toISOString(),
     };
   }
-}
-
-function requireInteractiveGrant({ email, grant }: Account): void {
-  if (grant === "refresh_token") return;
-  throw new RequestProblem(400, `"${email}" uses ${grant}, which no user authorizes`, [{
-    path: "grant",
-    message: `is ${grant}`,
-    hint: "set it to refresh_token to authorize the account as its user",
-  }]);
 }
