@@ -9,6 +9,8 @@ export interface AdminServices {
   readonly admission: AccountAdmission;
   readonly authorizations: Authorizations;
   readonly links: OwnerLinks;
-  /** Aborts when the server closes: streams end, and verifications under way give up. */
+  /** Aborts when the server closes: streams end, and nothing more begins. */
   readonly closing: AbortSignal;
+  /** Aborts a moment later: verifications under way give up. */
+  readonly givingUp: AbortSignal;
 }

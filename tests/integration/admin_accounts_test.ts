@@ -77,6 +77,20 @@ Deno.test("POST accounts names every bad field at once", async () => {
   assert.equal(admin.tokenEndpoint.requestCount, 0);
 });
 
+Deno.test("POST accounts adds an account whose grant is being verified at a stop", async () => {
+  await using admin = await AdminFixture.start();
+  const gate = Promise.withResolvers<void>();
+  const rotated = { access_token: "t", token_type: "Bearer", expires_in: 3600, refresh_token: "rotated" };
+  admin.tokenEndpoint.once({ until: gate.promise, then: { body: rotated } });
+  const added = admin.call("POST", "/admin/accounts", { body: anna });
+  await admin.tokenEndpoint.waitForRequests(1);
+  const closed = admin.server.close();
+  gate.resolve();
+  assert.equal((await added).status, 201);
+  await closed;
+  assert.equal((await admin.fileRecords())[0].refresh_token, "rotated");
+});
+
 Deno.test("POST accounts names slips inside a section, and keeps what is none", async () => {
   await using admin = await AdminFixture.start();
   const sections = { connection_settings: { max_connections_per_acount: 1 }, retry: { max_atempts: 2 } };

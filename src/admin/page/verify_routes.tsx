@@ -14,7 +14,7 @@ import { growingPlace, streamPage } from "./streamed_page.ts";
 
 /** Verifies an account; each step is on the page as soon as it has gone well. */
 export function verifyRoutes(services: PageServices): Hono<PageEnv> {
-  const { context: { accounts, log }, sessions, closing } = services;
+  const { context: { accounts, log }, sessions, givingUp } = services;
   const app = new Hono<PageEnv>();
   app.post("/accounts/:email/verify", requireSession(sessions), (c) => {
     const account = requireAccount(accounts, c.req.param("email"));
@@ -24,7 +24,7 @@ export function verifyRoutes(services: PageServices): Hono<PageEnv> {
       const verification = await verifyStepwise({ account, services }, {
         onStep: (sentence) => growing.push(grow(<li>{sentence}</li>)),
         // Not when the viewer leaves: the provider may have rotated the refresh token, and only the answer has the new one.
-        signal: closing,
+        signal: givingUp,
       });
       await Promise.all(growing);
       await grow(<VerificationResult verification={verification} />);
