@@ -6,7 +6,7 @@ import { isSecureUrl } from "../../config/config_values.ts";
 import { unknownKeys } from "../account_faults.ts";
 import type { AdminServices } from "../admin_services.ts";
 import { createApiApp, emailParameter, jsonAnswer, withToken } from "../api_app.ts";
-import { commonProblems, problemResponses } from "../request_problem.ts";
+import { commonProblems, problemResponses, RequestProblem } from "../request_problem.ts";
 import { requireAccount } from "../require_account.ts";
 
 const tags = ["accounts"];
@@ -95,7 +95,7 @@ export function authorizeRoutes({ context, authorizations }: AdminServices): Ope
     // Without a body there is nothing that was validated.
     const { method = "browser", redirect_uri } = requestSchema.parse(c.req.valid("json") ?? {});
     if (method === "device_code") return c.json(await startWithDeviceCode(account), 201);
-    const redirectUri = redirect_uri ?? new URL("/oauth/callback", c.req.url).href;
+    const redirectUri = redirect_uri ?? ownCallback(c.req.url);
     const { url, expiresAtMs } = await authorizations.startInBrowser(account, { redirectUri });
     const expires_at = new Date(expiresAtMs).toISOString();
     return c.json(
@@ -121,4 +121,24 @@ export function authorizeRoutes({ context, authorizations }: AdminServices): Ope
       expires_at: new Date(device.expiresAtMs).toISOString(),
     };
   }
+}
+
+/**
+ * The callback at the address that the request was sent to.
+ *
+ * @throws {RequestProblem} If no provider would send a browser there.
+ */
+function ownCallback(requestUrl: string): string {
+  const { href } = new URL("/oauth/callback", requestUrl);
+  if (isSecureUrl(href)) return href;
+  throw new RequestProblem(
+    400,
+    `Providers send a browser back to https or to this machine only, not to ${href}`,
+    [{
+      path: "redirect_uri",
+      message: "is missing",
+      hint:
+        "give the https address under which browsers reach /oauth/callback, as it is registered with the app",
+    }],
+  );
 }
