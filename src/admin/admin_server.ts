@@ -99,7 +99,7 @@ async function openApi(
   const { AccountAdmission } = await import("./account_admission.ts");
   const { Authorizations } = await import("./authorizations.ts");
   const { OwnerLinks } = await import("./page/owner_links.ts");
-  const authorizations = new Authorizations({ ...context, closing });
+  const authorizations = new Authorizations({ ...context, closing: givingUp });
   const links = new OwnerLinks({ now: context.now, accounts: context.accounts });
   const reviewing = {
     ...context,

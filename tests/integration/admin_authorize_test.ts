@@ -351,6 +351,20 @@ Deno.test("closing ends a device code's poll", async () => {
   assert.equal(admin.tokenEndpoint.requestCount, 1);
 });
 
+Deno.test("a stop lets a code that is being exchanged bring its grant", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  const exchange = Promise.withResolvers<void>();
+  admin.tokenEndpoint.once({ until: exchange.promise, then: grants });
+  const back = comeBack(admin, callback());
+  await admin.tokenEndpoint.waitForRequests(1);
+  const closed = admin.server.close();
+  exchange.resolve();
+  assert.equal((await back).status, 200);
+  await closed;
+  assert.equal((await admin.fileRecords())[0].refresh_token, "granted-by-user");
+});
+
 Deno.test("authorize with a device code reads 422 when the provider refuses", async () => {
   await using admin = await start();
   admin.tokenEndpoint.once({ status: 401, body: { error: "invalid_client" } });
