@@ -57,7 +57,8 @@ type Fields<Value> = { [Key in Field]: Value };
 function eachField<T>(make: (schema: z.ZodType, type: "string" | "object") => T): Fields<T> {
   return Object.fromEntries([
     ...texts.map((key) => [key, make(shape[key], "string")]),
-    ...sections.map((key) => [key, make(shape[key], "object")]),
+    // What is no slip in there is the operator's own, and kept as it is beside the fields.
+    ...sections.map((key) => [key, make(shape[key].unwrap().loose(), "object")]),
   ]) as Fields<T>;
 }
 

@@ -1,8 +1,9 @@
 /** Every fault of an account body at once, so that a client mends them in one go. */
 
+import type { z } from "zod";
 import { accountSchema, legacyAccountKeys } from "../accounts/account_schema.ts";
-import { joinPath } from "../config/known_keys.ts";
-import { nearestKey } from "../config/nearest_key.ts";
+import { flag } from "../config/config_values.ts";
+import { joinPath, keepKnownKeys } from "../config/known_keys.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
 import type { ProviderSettings } from "../config/settings.ts";
 import type { ProblemDetail } from "./request_problem.ts";
@@ -15,7 +16,7 @@ export interface SchemaIssue {
   readonly params?: Record<string, unknown> | undefined;
 }
 
-const apiKeys: readonly string[] = [...Object.keys(accountSchema.shape), "verify", "overwrite"];
+const bodySchema = accountSchema.extend({ verify: flag.optional(), overwrite: flag.optional() });
 
 /** What a schema found, as details of a problem. */
 export function schemaFaults(issues: readonly SchemaIssue[], body: unknown): ProblemDetail[] {
@@ -54,13 +55,23 @@ export function onePerField(faults: readonly ProblemDetail[]): ProblemDetail[] {
   return faults.filter(({ path }) => !seen.has(path) && seen.add(path));
 }
 
-/** A key that nobody knows is the operator's own and kept; a slip of one that is known could be a lost setting, or a secret. */
-export function misspelledKeys(body: Readonly<Record<string, unknown>>): ProblemDetail[] {
-  return Object.keys(body).flatMap((path) => {
-    if (path.startsWith("_") || apiKeys.includes(path) || legacyAccountKeys.has(path)) return [];
-    const nearest = nearestKey(path, apiKeys);
-    return nearest === undefined ? [] : [{ path, message: "is unknown", hint: `did you mean "${nearest}"?` }];
-  });
+/**
+ * A key that nobody knows is the operator's own and kept; a slip of one that is known, at any depth, could be a lost
+ * setting, or a secret.
+ */
+export function misspelledKeys(body: unknown): ProblemDetail[] {
+  return unknownKeys(body, bodySchema).filter(({ path, hint }) =>
+    hint !== "" && !legacyAccountKeys.has(path)
+  );
+}
+
+/** Keys that a schema doesn't have, at any depth, with the nearest that it has; those that begin with `_` are comments. */
+export function unknownKeys(body: unknown, schema: z.ZodType): ProblemDetail[] {
+  return keepKnownKeys(body, schema).unknown.map(({ path, nearest }) => ({
+    path,
+    message: "is unknown",
+    hint: nearest === undefined ? "" : `did you mean "${nearest}"?`,
+  }));
 }
 
 function providerFault(name: unknown, providers: ReadonlyMap<string, ProviderSettings>): ProblemDetail[] {

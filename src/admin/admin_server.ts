@@ -11,11 +11,13 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+/** So long a token request has for its answer, which may bring the only refresh token that is still valid. */
+const answerMs = 200;
 /**
- * A client that doesn't finish its request, or doesn't read its answer, would hold `shutdown` for ever, and after it nothing
- * can be aborted (Deno 2.9.6). What is left after this time ends with the process.
+ * After that, what has come is written. A client that doesn't finish its request, or doesn't read its answer, would hold
+ * `shutdown` for ever, and after it nothing can be aborted (Deno 2.9.6): what is left then ends with the process.
  */
-const unfinishedMs = 250;
+const unfinishedMs = 50;
 
 /** What the requests are given to. */
 interface Api {
@@ -33,17 +35,26 @@ export async function startAdminServer(context: AdminContext): Promise<AdminServ
   const { hostname, port } = context.settings;
   const token = await provideToken(context);
   const closing = new AbortController();
+  const givingUp = new AbortController();
   let api: Promise<Api> | undefined;
   const server = Deno.serve({ hostname, port, onListen: () => {} }, async (request) => {
     // Loaded by the first request: mail need not wait for schemas that nobody has asked for yet.
-    api ??= openApi(context, { token: token.value, closing: closing.signal });
+    api ??= openApi(context, {
+      token: token.value,
+      closing: closing.signal,
+      givingUp: givingUp.signal,
+    });
     return (await api).fetch(request);
   });
   return {
     address: { hostname, port: server.addr.port },
     async close() {
-      closing.abort(new DOMException("The daemon is stopping", "AbortError"));
-      await atMost(unfinishedMs, server.shutdown());
+      const reason = new DOMException("The daemon is stopping", "AbortError");
+      closing.abort(reason);
+      const finished = server.shutdown();
+      await atMost(answerMs, finished);
+      givingUp.abort(reason);
+      await atMost(unfinishedMs, finished);
       await (await api)?.close();
     },
   };
@@ -78,13 +89,28 @@ async function provideToken({ settings, env, stateDirectory, log }: AdminContext
 
 async function openApi(
   context: AdminContext,
-  { token, closing }: { readonly token: string; readonly closing: AbortSignal },
+  { token, closing, givingUp }: {
+    readonly token: string;
+    readonly closing: AbortSignal;
+    readonly givingUp: AbortSignal;
+  },
 ): Promise<Api> {
   const { createAdminApp } = await import("./admin_app.ts");
   const { AccountAdmission } = await import("./account_admission.ts");
   const { Authorizations } = await import("./authorizations.ts");
-  const authorizations = new Authorizations({ ...context, closing });
-  const admission = new AccountAdmission(context, closing);
-  const app = createAdminApp({ context, admission, authorizations, closing }, { token });
+  const { OwnerLinks } = await import("./page/owner_links.ts");
+  const authorizations = new Authorizations({ ...context, closing: givingUp });
+  const links = new OwnerLinks({ now: context.now, accounts: context.accounts });
+  const reviewing = {
+    ...context,
+    accountsChanged() {
+      context.accountsChanged();
+      authorizations.review();
+      links.review();
+    },
+  };
+  const admission = new AccountAdmission(context, givingUp);
+  const services = { context: reviewing, admission, authorizations, links, closing, givingUp };
+  const app = createAdminApp(services, { token });
   return { fetch: (request) => app.fetch(request), close: () => authorizations.close() };
 }

@@ -1,7 +1,7 @@
-/** The ground that every route file stands on: the same answer to a body that doesn't fit its schema. */
+/** The ground that every route file stands on: the same answer to a body that has faults. */
 
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { schemaFaults } from "./account_faults.ts";
+import { onePerField, schemaFaults } from "./account_faults.ts";
 import { problemBody, type ProblemDetail } from "./request_problem.ts";
 
 /** Who may call a route; `[]` is everybody. */
@@ -9,21 +9,24 @@ export const withToken: Record<string, string[]>[] = [{ bearer: [] }];
 
 /** What an app can add to the faults of a schema. */
 export interface ApiAppOptions {
-  /** Finds what the schema can't see. */
+  /** Finds what the schema can't see in a body that doesn't fit it; what fits is the route's to check. */
   readonly moreFaults?: (body: unknown) => readonly ProblemDetail[];
+  /** Finds keys that the schema lets pass, and that are faults in any body. */
+  readonly keyFaults?: (body: unknown) => readonly ProblemDetail[];
 }
 
 /** An app for the routes of one resource. */
-export function createApiApp({ moreFaults = () => [] }: ApiAppOptions = {}): OpenAPIHono {
+export function createApiApp(
+  { moreFaults = () => [], keyFaults = () => [] }: ApiAppOptions = {},
+): OpenAPIHono {
   return new OpenAPIHono({
     defaultHook: async (result, context) => {
-      if (result.success) return;
       const body: unknown = result.target === "json" ? await context.req.json() : undefined;
-      const faults = [...schemaFaults(result.error.issues, body), ...moreFaults(body)];
-      const unique = faults.filter(({ path }, index) =>
-        faults.findIndex((other) => other.path === path) === index
-      );
-      return context.json(problemBody("The request has faults", unique), 400);
+      const misfits = result.success ? [] : [...schemaFaults(result.error.issues, body), ...moreFaults(body)];
+      const faults = onePerField([...misfits, ...keyFaults(body)]);
+      return faults.length === 0
+        ? undefined
+        : context.json(problemBody("The request has faults", faults), 400);
     },
   });
 }

@@ -14,6 +14,7 @@ import { EndpointClient } from "../oauth/endpoint_client.ts";
 import { TokenError } from "../oauth/token_error.ts";
 import { withTimeout } from "../oauth/with_timeout.ts";
 import { RequestProblem } from "./request_problem.ts";
+import { requireInteractiveGrant } from "./require_interactive_grant.ts";
 
 /** How the authorization of an account stands. */
 export interface AuthorizationState {
@@ -24,7 +25,7 @@ export interface AuthorizationState {
 
 /** What authorizations work on. */
 export interface AuthorizationsOptions {
-  readonly accounts: Pick<AccountStore, "update">;
+  readonly accounts: Pick<AccountStore, "get" | "update">;
   /** Makes the store's edits live. */
   readonly accountsChanged: () => void;
   readonly log: Logger;
@@ -36,15 +37,26 @@ export interface AuthorizationsOptions {
   readonly limit?: number;
 }
 
+/** How an authorization in a browser goes. */
+export interface BrowserWay {
+  /** Where the provider sends the browser back to. */
+  readonly redirectUri: string;
+  /** Called when the account has its grant. */
+  readonly onAuthorized?: () => void;
+}
+
 /** A user has this long to come back from the provider's pages. */
 const browserLifeMs = 600_000;
 const requestTimeoutMs = 30_000;
 
-interface Pending {
+/** An authorization that was begun: under way until it has an outcome. */
+interface Attempt {
+  /** As it was at the start. */
   readonly account: Account;
-  readonly expiresAtMs: number;
-  /** Absent for a device code. */
-  readonly browser?: PendingAuthorization;
+  /** Absent for a device code, whose poll ends by itself, and once the user has come back. */
+  browser?: PendingAuthorization & { readonly expiresAtMs: number };
+  outcome?: AuthorizationState;
+  readonly onAuthorized?: () => void;
   readonly abort: AbortController;
 }
 
@@ -52,9 +64,10 @@ interface Pending {
 export class Authorizations {
   readonly #options: AuthorizationsOptions;
   readonly #endpoints = new EndpointClient();
-  /** By lower-case e-mail. */
-  readonly #pending = new Map<string, Pending>();
-  readonly #outcomes = new Map<string, AuthorizationState>();
+  /** The last of each account, by lower-case e-mail. */
+  readonly #attempts = new Map<string, Attempt>();
+  /** Those that are no attempts yet, and become ones. */
+  #starting = 0;
   readonly #polls = new Set<Promise<void>>();
 
   constructor(options: AuthorizationsOptions) {
@@ -64,19 +77,20 @@ export class Authorizations {
   /**
    * Prepares the URL for the user's browser.
    *
-   * @throws {RequestProblem} 429 if too many are pending, 400 if the provider has no such pages.
+   * @throws {RequestProblem} 429 if too many are pending, 400 if the provider has no such pages or the account's grant is
+   * none that a user gives, 409 if the account is removed or changed meanwhile.
    */
   async startInBrowser(
     account: Account,
-    redirectUri: string,
+    { redirectUri, onAuthorized }: BrowserWay,
   ): Promise<{ readonly url: string; readonly expiresAtMs: number }> {
-    this.#makeRoom(account);
-    const browser = await offered(() =>
-      startAuthorizationCode(account, { redirectUri, loginHint: account.email })
-    );
-    const expiresAtMs = this.#options.now() + browserLifeMs;
-    this.#begin({ account, expiresAtMs, browser, abort: new AbortController() });
-    return { url: browser.url, expiresAtMs };
+    return await this.#start(account, async () => {
+      const pending = await startAuthorizationCode(account, { redirectUri, loginHint: account.email });
+      const expiresAtMs = this.#options.now() + browserLifeMs;
+      const browser = { ...pending, expiresAtMs };
+      this.#begin({ account, browser, abort: new AbortController(), ...(onAuthorized && { onAuthorized }) });
+      return { url: pending.url, expiresAtMs };
+    });
   }
 
   /**
@@ -85,148 +99,178 @@ export class Authorizations {
    * @throws As `startInBrowser`, and {TokenError} if the provider refuses.
    */
   async startWithDeviceCode(account: Account): Promise<PendingDeviceCode> {
-    this.#makeRoom(account);
     const { closing, now } = this.#options;
     const fetch = this.#endpoints.fetchFor(account.provider);
-    const device = await offered(() =>
-      withTimeout(
+    return await this.#start(account, async () => {
+      const device = await withTimeout(
         (signal) => startDeviceCode({ client: account, signal, fetch, now }),
         { signal: closing, timeoutMs: requestTimeoutMs },
-      )
-    );
-    const pending = { account, expiresAtMs: device.expiresAtMs, abort: new AbortController() };
-    this.#begin(pending);
-    const signal = AbortSignal.any([closing, pending.abort.signal]);
-    const poll: Promise<void> = this.#settle(
-      pending,
-      () => waitForDeviceCode(device, { client: account, signal, fetch, now }),
-    ).catch(() => {}).finally(() => this.#polls.delete(poll)); // its outcome is kept in `#outcomes`
-    this.#polls.add(poll);
-    return device;
+      );
+      const attempt = { account, abort: new AbortController() };
+      this.#begin(attempt);
+      const poll: Promise<void> = this.#settle(
+        attempt,
+        (signal) => waitForDeviceCode(device, { client: account, signal, fetch, now }),
+      ).catch(() => {}).finally(() => this.#polls.delete(poll)); // its outcome is kept with the attempt
+      this.#polls.add(poll);
+      return device;
+    });
   }
 
   /**
    * Finishes the authorization that a callback belongs to.
    *
    * @returns The account's e-mail.
-   * @throws {RequestProblem} 400 if there is none, or it was used or has expired.
+   * @throws {RequestProblem} If there is none, it was used or has expired, or its account was removed or changed.
    * @throws {TokenError} If the user or the provider refused.
    */
   async finish(callbackUrl: string): Promise<string> {
-    this.#forgetExpired();
+    this.review();
     const state = URL.parse(callbackUrl)?.searchParams.get("state");
-    const pending = [...this.#pending.values()].find(({ browser }) => browser && browser.state === state);
-    if (!pending?.browser) {
+    const attempt = [...this.#attempts.values()].find(({ browser }) => browser && browser.state === state);
+    if (!attempt?.browser) {
       throw new RequestProblem(
         400,
         "No authorization is waiting for this answer: it was used, has expired, or was started anew. Start it again",
       );
     }
-    const { account, browser } = pending;
+    const { account, browser } = attempt;
     // A state counts once (RFC 6749 §10.12), however the exchange ends.
-    this.#pending.delete(keyOf(account));
-    const { closing, now } = this.#options;
+    delete attempt.browser;
     const fetch = this.#endpoints.fetchFor(account.provider);
-    await this.#settle(pending, () =>
+    await this.#settle(attempt, (signal) =>
       withTimeout(
-        (signal) =>
-          finishAuthorizationCode({ pending: browser, callbackUrl }, { client: account, signal, fetch, now }),
-        { signal: closing, timeoutMs: requestTimeoutMs },
+        (limited) =>
+          finishAuthorizationCode({ pending: browser, callbackUrl }, {
+            client: account,
+            signal: limited,
+            fetch,
+            now: this.#options.now,
+          }),
+        { signal, timeoutMs: requestTimeoutMs },
       ));
     return account.email;
   }
 
   /** How the last authorization of a mailbox stands. */
   stateOf(email: string): AuthorizationState {
-    this.#forgetExpired();
-    const key = email.toLowerCase();
-    if (this.#pending.has(key)) return { state: "pending" };
-    return this.#outcomes.get(key) ?? { state: "none" };
+    this.review();
+    const attempt = this.#attempts.get(email.toLowerCase());
+    return attempt ? attempt.outcome ?? { state: "pending" } : { state: "none" };
+  }
+
+  /**
+   * Ends the authorizations of accounts that are gone or have another app now, and forgets how they went; to be called
+   * after each change of the accounts. Fails those for which nobody came back in time.
+   */
+  review(): void {
+    for (const [key, attempt] of this.#attempts) {
+      const { account, browser, abort } = attempt;
+      const present = this.#options.accounts.get(account.email);
+      if (!present || !isSameApp(account, present)) {
+        this.#attempts.delete(key);
+        abort.abort(
+          new RequestProblem(
+            409,
+            "The account was removed or has another app now: start its authorization again",
+          ),
+        );
+      } else if (browser && browser.expiresAtMs <= this.#options.now()) {
+        delete attempt.browser;
+        attempt.outcome = {
+          state: "failed",
+          error: "nobody came back in time",
+          remedy: "Start it again",
+        };
+      }
+    }
   }
 
   /** Resolves when nothing is under way any more; `closing` has to abort first. */
   async close(): Promise<void> {
-    this.#pending.clear();
+    this.#attempts.clear();
     await Promise.all(this.#polls);
     await this.#endpoints.close();
   }
 
-  #makeRoom(account: Account): void {
-    this.#forgetExpired();
+  async #start<T>(account: Account, begin: () => Promise<T>): Promise<T> {
+    requireInteractiveGrant(account);
+    this.review();
+    const pending = [...this.#attempts.values()].filter(({ outcome }) => !outcome);
     const { limit = 100 } = this.#options;
-    if (this.#pending.size < limit || this.#pending.has(keyOf(account))) return;
-    throw new RequestProblem(
-      429,
-      `${limit} authorizations are pending: finish some, or wait until they expire`,
-    );
-  }
-
-  #begin(pending: Pending): void {
-    const key = keyOf(pending.account);
-    this.#pending.get(key)?.abort.abort();
-    this.#outcomes.delete(key);
-    this.#pending.set(key, pending);
-  }
-
-  #forgetExpired(): void {
-    for (const [key, { expiresAtMs, abort, browser }] of this.#pending) {
-      // A device code's own poll ends it.
-      if (!browser || expiresAtMs > this.#options.now()) continue;
-      abort.abort();
-      this.#pending.delete(key);
-      this.#outcomes.set(key, {
-        state: "failed",
-        error: "nobody came back in time",
-        remedy: "Start it again",
-      });
+    const takesPlace = pending.some((attempt) => keyOf(attempt.account) === keyOf(account));
+    if (!takesPlace && pending.length + this.#starting >= limit) {
+      throw new RequestProblem(
+        429,
+        `${limit} authorizations are pending: finish some, or wait until they expire`,
+      );
+    }
+    this.#starting++;
+    try {
+      return await begin();
+    } catch (error) {
+      // A provider without the endpoint for it is no failure of ours.
+      if (error instanceof TypeError) throw new RequestProblem(400, error.message);
+      throw error;
+    } finally {
+      this.#starting--;
     }
   }
 
+  #begin(attempt: Attempt): void {
+    const key = keyOf(attempt.account);
+    this.#attempts.get(key)?.abort.abort(
+      new RequestProblem(409, "Another authorization of the account was started: finish that one"),
+    );
+    this.#attempts.set(key, attempt);
+    this.#assertCurrent(attempt);
+  }
+
+  /** @throws {RequestProblem} If the account was removed or changed, or another attempt took this one's place. */
+  #assertCurrent({ abort }: Attempt): void {
+    this.review();
+    abort.signal.throwIfAborted();
+  }
+
   async #settle(
-    pending: Pending,
-    obtain: () => Promise<GrantedTokens & { readonly refreshToken: string }>,
+    attempt: Attempt,
+    obtain: (signal: AbortSignal) => Promise<GrantedTokens & { readonly refreshToken: string }>,
   ): Promise<void> {
-    const { account } = pending;
-    const { log } = this.#options;
-    const key = keyOf(account);
+    const { account, abort } = attempt;
+    const { log, closing } = this.#options;
     try {
-      const { refreshToken } = await obtain();
+      const { refreshToken } = await obtain(AbortSignal.any([closing, abort.signal]));
+      this.#assertCurrent(attempt);
       await this.#save(account, refreshToken);
-      this.#outcomes.set(key, { state: "authorized" });
+      attempt.outcome = { state: "authorized" };
+      attempt.onAuthorized?.();
       log.info("Account {account} is authorized", { account: account.email });
     } catch (error) {
-      if (pending.abort.signal.aborted) throw error;
+      if (abort.signal.aborted) throw error;
       const remedy = error instanceof TokenError ? error.remedy : "Start it again";
       const message = error instanceof Error ? error.message : String(error);
-      this.#outcomes.set(key, { state: "failed", error: message, remedy });
+      attempt.outcome = { state: "failed", error: message, remedy };
       log.warning("Authorization of {account} failed: {message}. {remedy}", {
         account: account.email,
         message,
         remedy,
       });
       throw error;
-    } finally {
-      if (this.#pending.get(key) === pending) this.#pending.delete(key);
     }
   }
 
   async #save(account: Account, refreshToken: string): Promise<void> {
-    await this.#options.accounts.update(account.email, {
-      refresh_token: refreshToken,
-      ...(account.grant !== "refresh_token" && { grant: null }),
-    });
+    await this.#options.accounts.update(account.email, { refresh_token: refreshToken });
     this.#options.accountsChanged();
   }
 }
 
-/** A provider without the endpoint for it is no failure of ours. */
-async function offered<T>(start: () => Promise<T>): Promise<T> {
-  try {
-    return await start();
-  } catch (error) {
-    if (error instanceof TypeError) throw new RequestProblem(400, error.message);
-    throw error;
-  }
+/** A refresh token is good for the client that it was issued to, at the endpoint that issued it (RFC 6749 §6). */
+function isSameApp(one: Account, other: Account): boolean {
+  return one.grant === other.grant &&
+    one.clientId === other.clientId &&
+    one.providerName === other.providerName &&
+    one.provider.tokenUrl === other.provider.tokenUrl;
 }
 
 function keyOf({ email }: Account): string {

@@ -9,6 +9,7 @@ import { delay } from "./delay.ts";
 import { malformedAnswerError } from "./token_failure.ts";
 import { TokenError } from "./token_error.ts";
 import { requestTokens, type TokenRequestOptions, translated } from "./token_request.ts";
+import { withTimeout } from "./with_timeout.ts";
 
 /** A device authorization under way. `deviceCode` is a secret; the rest is shown to the user. */
 export interface PendingDeviceCode {
@@ -43,6 +44,8 @@ const intervalLimitsSeconds = { least: 1, most: 60 };
 const longestLifetimeSeconds = 3600;
 /** RFC 8628 §3.5: `slow_down` adds 5 seconds for this and all later polls. */
 const slowDownMs = 5000;
+/** An answer that hasn't come by then is as good as lost. */
+const pollTimeoutMs = 30_000;
 
 /**
  * Asks the provider for a user code.
@@ -134,7 +137,8 @@ export async function pollDeviceCode(
 }
 
 /**
- * Polls until the user is done, the code expires or the signal aborts.
+ * Polls until the user is done, the code expires or the signal aborts. A poll has 30 seconds for its answer, and none
+ * outlives the code.
  *
  * @throws {TokenError} As `pollDeviceCode`; passing failures of the endpoint are waited out (RFC 8628 §3.5).
  */
@@ -142,12 +146,17 @@ export async function waitForDeviceCode(
   pending: PendingDeviceCode,
   request: DeviceCodeRequest,
 ): Promise<GrantedTokens & { readonly refreshToken: string }> {
-  const now = request.now ?? Date.now;
+  const { signal, now = Date.now } = request;
+  const leftMs = () => Math.max(pending.expiresAtMs - now(), 0);
   let current = pending;
-  while (now() < pending.expiresAtMs) {
-    await delay(current.intervalMs, request.signal);
+  for (;;) {
+    await delay(Math.min(current.intervalMs, leftMs()), signal);
+    if (leftMs() === 0) throw expiredError();
     try {
-      const poll = await pollDeviceCode(current, request);
+      const poll = await withTimeout(
+        (pollSignal) => pollDeviceCode(current, { ...request, signal: pollSignal }),
+        { signal, timeoutMs: Math.min(pollTimeoutMs, leftMs()) },
+      );
       if (poll.state === "granted") return poll.tokens;
       current = { ...current, intervalMs: poll.intervalMs };
     } catch (error) {
@@ -155,7 +164,10 @@ export async function waitForDeviceCode(
       current = { ...current, intervalMs: current.intervalMs + slowDownMs };
     }
   }
-  throw new TokenError("NEEDS_AUTHORIZATION", "the device code has expired", {
+}
+
+function expiredError(): TokenError {
+  return new TokenError("NEEDS_AUTHORIZATION", "the device code has expired", {
     error: "expired_token",
     remedy: "Start the authorization again, and enter the code in time",
   });

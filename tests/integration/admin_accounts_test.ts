@@ -77,6 +77,34 @@ Deno.test("POST accounts names every bad field at once", async () => {
   assert.equal(admin.tokenEndpoint.requestCount, 0);
 });
 
+Deno.test("POST accounts adds an account whose grant is being verified at a stop", async () => {
+  await using admin = await AdminFixture.start();
+  const gate = Promise.withResolvers<void>();
+  const rotated = { access_token: "t", token_type: "Bearer", expires_in: 3600, refresh_token: "rotated" };
+  admin.tokenEndpoint.once({ until: gate.promise, then: { body: rotated } });
+  const added = admin.call("POST", "/admin/accounts", { body: anna });
+  await admin.tokenEndpoint.waitForRequests(1);
+  const closed = admin.server.close();
+  gate.resolve();
+  assert.equal((await added).status, 201);
+  await closed;
+  assert.equal((await admin.fileRecords())[0].refresh_token, "rotated");
+});
+
+Deno.test("POST accounts names slips inside a section, and keeps what is none", async () => {
+  await using admin = await AdminFixture.start();
+  const sections = { connection_settings: { max_connections_per_acount: 1 }, retry: { max_atempts: 2 } };
+  const slips = await admin.call("POST", "/admin/accounts", { body: { ...anna, ...sections } });
+  assert.equal(slips.status, 400, slips.text);
+  assert.deepEqual(slips.body.details.map(({ path, hint }: Record<string, string>) => [path, hint]), [
+    ["connection_settings.max_connections_per_acount", 'did you mean "max_connections_per_account"?'],
+    ["retry.max_atempts", 'did you mean "max_attempts"?'],
+  ]);
+  const own = { connection_settings: { max_connections_per_account: 1, _why: "x", rack: 7 } };
+  assert.equal((await admin.call("POST", "/admin/accounts", { body: { ...anna, ...own } })).status, 201);
+  assert.deepEqual((await admin.fileRecords())[0].connection_settings, own.connection_settings);
+});
+
 Deno.test("POST accounts names fields that are missing", async () => {
   await using admin = await AdminFixture.start();
   const { status, body } = await admin.call("POST", "/admin/accounts", { body: {} });
@@ -215,6 +243,7 @@ const badPatches: readonly [name: string, body: Record<string, unknown>, path: s
   ["a wrong value", { limits: { connections: "2" } }, "limits.connections"],
   ["an unknown provider", { provider: "gmial" }, "provider"],
   ["a slip", { usernam: "x" }, "usernam"],
+  ["a slip inside a section", { limits: { conections: 2 } }, "limits.conections"],
   ["a name that another has", { username: "bert@example.com" }, "username"],
   ["an e-mail that another has", { email: "bert@example.com", username: "x" }, "email"],
   ["a required field removed", { client_id: null }, "client_id"],
@@ -231,6 +260,14 @@ for (const [name, body, path] of badPatches) {
     assert.deepEqual(await admin.fileRecords(), accounts);
   });
 }
+
+Deno.test("PATCH names a slip together with a wrong value", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  const body = { usernam: "x", limits: { connections: "2" } };
+  const answer = await admin.call("PATCH", "/admin/accounts/anna@example.com", { body });
+  const paths = answer.body.details.map((detail: { path: string }) => detail.path);
+  assert.deepEqual(paths.sort(), ["limits.connections", "usernam"]);
+});
 
 Deno.test("PATCH of nothing reads 400", async () => {
   await using admin = await AdminFixture.start({ accounts: [anna] });

@@ -156,10 +156,143 @@ Deno.test("pending authorizations are bounded", async () => {
   assert.deepEqual(statuses, [...Array(100).fill(201), 429]);
 });
 
+Deno.test("pending authorizations are bounded when all start at the same time", async () => {
+  const accounts = Array.from({ length: 101 }, (_, number) => newAccount(`u${number}@example.com`));
+  await using admin = await AdminFixture.start({ accounts });
+  const answers = Promise.withResolvers<void>();
+  admin.tokenEndpoint.always((request) =>
+    request.path === "/device"
+      ? { until: answers.promise, then: device }
+      : { status: 400, body: { error: "authorization_pending" } }
+  );
+  const started = Promise.all(accounts.map(async ({ email }) => {
+    const body = { method: "device_code" };
+    return (await admin.call("POST", `/admin/accounts/${email}/authorize`, { body })).status;
+  }));
+  await admin.tokenEndpoint.waitForRequests(100);
+  answers.resolve();
+  assert.deepEqual((await started).toSorted(), [...Array(100).fill(201), 429]);
+});
+
+/** Removes the account, and adds it with the app of another client. */
+async function addAnew(admin: AdminFixture, more: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  await admin.call("DELETE", "/admin/accounts/a@example.com");
+  const body = newAccount("a@example.com", { client_id: "another", verify: false, ...more });
+  assert.equal((await admin.call("POST", "/admin/accounts", { body })).status, 201);
+}
+
+Deno.test("an authorization ends with its account, even if that is added anew", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  admin.tokenEndpoint.always(grants);
+  await addAnew(admin, { client_id: "app", refresh_token: "new" });
+  assert.equal((await admin.call("GET", path)).body.state, "none");
+  assert.equal((await comeBack(admin, callback())).status, 400);
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+  assert.equal((await admin.fileRecords())[0].refresh_token, "new");
+});
+
+Deno.test("an authorization whose code is being exchanged ends with its account", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  const exchange = Promise.withResolvers<void>();
+  admin.tokenEndpoint.once({ until: exchange.promise, then: grants });
+  const back = comeBack(admin, callback());
+  await admin.tokenEndpoint.waitForRequests(1);
+  await addAnew(admin, { refresh_token: "new" });
+  exchange.resolve();
+  const { status, text } = await back;
+  assert.equal(status, 400);
+  assert.match(text, /removed or has another app now/);
+  assert.equal((await admin.fileRecords())[0].refresh_token, "new");
+});
+
+for (
+  const change of [{ client_id: "another" }, { provider: "gmail" }, { oauth_token_url: "https://x.example/" }]
+) {
+  Deno.test(`an authorization ends when its account gets another ${Object.keys(change)[0]}`, async () => {
+    await using admin = await start();
+    const { callback } = await begin(admin);
+    admin.tokenEndpoint.always(grants);
+    const changed = await admin.call("PATCH", "/admin/accounts/a@example.com", { body: change });
+    assert.equal(changed.status, 200, changed.text);
+    assert.equal((await comeBack(admin, callback())).status, 400);
+    assert.equal((await admin.fileRecords())[0].refresh_token, "old");
+  });
+}
+
+Deno.test("an authorization goes on when its account gets another password", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  await admin.call("PATCH", "/admin/accounts/a@example.com", { body: { password: "x" } });
+  admin.tokenEndpoint.once(grants);
+  assert.equal((await comeBack(admin, callback())).status, 200);
+});
+
+Deno.test("an authorization notices that a reload has given its account another app", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  admin.tokenEndpoint.always(grants);
+  const { store, settings } = admin.services;
+  const records = [newAccount("a@example.com", { client_id: "another", refresh_token: "new" })];
+  await Deno.writeTextFile(settings.accountsFile, JSON.stringify(records));
+  await store.reload();
+  assert.equal((await comeBack(admin, callback())).status, 400);
+  assert.equal((await admin.fileRecords())[0].refresh_token, "new");
+});
+
+Deno.test("how an authorization went is forgotten with its account", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  admin.tokenEndpoint.once(grants);
+  assert.equal((await comeBack(admin, callback())).status, 200);
+  await addAnew(admin, { client_id: "app", refresh_token: undefined });
+  assert.equal((await admin.call("GET", path)).body.state, "none");
+});
+
+Deno.test("a device code ends with its account", async () => {
+  await using admin = await start();
+  const poll = Promise.withResolvers<void>();
+  admin.tokenEndpoint.always((request: TokenRequest) =>
+    request.path === "/device" ? device : { until: poll.promise, then: grants }
+  );
+  assert.equal((await admin.call("POST", path, { body: { method: "device_code" } })).status, 201);
+  await admin.tokenEndpoint.waitForRequests(2);
+  await addAnew(admin, { refresh_token: "new" });
+  assert.equal((await admin.call("GET", path)).body.state, "none");
+  poll.resolve();
+  await admin.call("GET", path);
+  assert.equal((await admin.fileRecords())[0].refresh_token, "new");
+});
+
+Deno.test("authorize by device code reads 409 when the account is removed meanwhile", async () => {
+  await using admin = await start();
+  const answer = Promise.withResolvers<void>();
+  admin.tokenEndpoint.once({ until: answer.promise, then: device });
+  const started = admin.call("POST", path, { body: { method: "device_code" } });
+  await admin.tokenEndpoint.waitForRequests(1);
+  await addAnew(admin);
+  answer.resolve();
+  assert.equal((await started).status, 409);
+  assert.equal((await admin.call("GET", path)).body.state, "none");
+});
+
+Deno.test("a device code that the endpoint never answers for fails at its end", async () => {
+  await using admin = await start();
+  admin.tokenEndpoint.always((request: TokenRequest) =>
+    request.path === "/device" ? { body: { ...device.body, expires_in: 1.2 } } : "hang"
+  );
+  assert.equal((await admin.call("POST", path, { body: { method: "device_code" } })).status, 201);
+  let state;
+  do state = (await admin.call("GET", path)).body; while (state.state === "pending");
+  assert.deepEqual([state.state, state.error.includes("expired")], ["failed", true]);
+});
+
 const faulty: readonly [name: string, body: unknown][] = [
   ["an unknown method", { method: "telepathy" }],
   ["a redirect in clear", { redirect_uri: "http://example.com/callback" }],
   ["no URL", { redirect_uri: 7 }],
+  ["a misspelled field", { metod: "device_code" }],
 ];
 
 for (const [name, body] of faulty) {
@@ -216,6 +349,20 @@ Deno.test("closing ends a device code's poll", async () => {
   assert.equal((await admin.call("POST", path, { body: { method: "device_code" } })).status, 201);
   await admin[Symbol.asyncDispose]();
   assert.equal(admin.tokenEndpoint.requestCount, 1);
+});
+
+Deno.test("a stop lets a code that is being exchanged bring its grant", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  const exchange = Promise.withResolvers<void>();
+  admin.tokenEndpoint.once({ until: exchange.promise, then: grants });
+  const back = comeBack(admin, callback());
+  await admin.tokenEndpoint.waitForRequests(1);
+  const closed = admin.server.close();
+  exchange.resolve();
+  assert.equal((await back).status, 200);
+  await closed;
+  assert.equal((await admin.fileRecords())[0].refresh_token, "granted-by-user");
 });
 
 Deno.test("authorize with a device code reads 422 when the provider refuses", async () => {

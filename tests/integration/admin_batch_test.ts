@@ -66,6 +66,7 @@ const faulty: readonly [name: string, body: unknown][] = [
   ["too many", { accounts: numbered(1001) }],
   ["no list", { accounts: { email: "a@example.com" } }],
   ["a wrong switch", { accounts: numbered(1), verify: "no" }],
+  ["a misspelled switch", { accounts: numbered(1), verfiy: false }],
 ];
 
 for (const [name, body] of faulty) {

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import type { AdminContext } from "../../src/admin/admin_context.ts";
-import { startAdminServer } from "../../src/admin/admin_server.ts";
+import { type AdminServer, startAdminServer } from "../../src/admin/admin_server.ts";
 import { type LocalServices, openLocalServices } from "../../src/cli/local_services.ts";
 import { loadSettings } from "../../src/config/load_settings.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
@@ -50,9 +50,10 @@ export class AdminFixture implements AsyncDisposable {
   private constructor(
     readonly services: LocalServices,
     readonly tokenEndpoint: ScriptedTokenEndpoint,
-    { url, stack }: { url: string; stack: AsyncDisposableStack },
+    readonly server: AdminServer,
+    stack: AsyncDisposableStack,
   ) {
-    this.url = url;
+    this.url = `http://127.0.0.1:${server.address.port}`;
     this.#stack = stack;
   }
 
@@ -103,8 +104,7 @@ export class AdminFixture implements AsyncDisposable {
     };
     const server = await startAdminServer(context);
     stack.defer(() => server.close());
-    const url = `http://127.0.0.1:${server.address.port}`;
-    const fixture = new AdminFixture(services, tokenEndpoint, { url, stack: stack.move() });
+    const fixture = new AdminFixture(services, tokenEndpoint, server, stack.move());
     return fixture;
   }
 

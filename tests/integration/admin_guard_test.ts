@@ -81,6 +81,27 @@ for (const [host, status] of hosts) {
   });
 }
 
+const callbacks: readonly [host: string, fields: Readonly<Record<string, string>>, status: number][] = [
+  ["localhost:9090", {}, 201],
+  ["admin.example.com", {}, 400],
+  ["admin.example.com", { redirect_uri: "https://admin.example.com/oauth/callback" }, 201],
+];
+
+for (const [host, fields, status] of callbacks) {
+  const given = fields["redirect_uri"] ?? "none";
+  Deno.test(`an authorization begun at ${host} with the redirect address ${given} reads ${status}`, async () => {
+    const accounts = [newAccount("a@example.com")];
+    await using admin = await AdminFixture.start({
+      accounts,
+      admin: { allowed_hosts: ["admin.example.com"] },
+    });
+    const body = JSON.stringify(fields);
+    const headers = { host, "content-type": "application/json", "content-length": String(body.length) };
+    const path = "/admin/accounts/a@example.com/authorize";
+    assert.equal(await statusOfRawRequest(admin.url, headers, { method: "POST", path, body }), status);
+  });
+}
+
 const origins: readonly [origin: string, status: number][] = [
   ["http://127.0.0.1:9090", 200],
   ["http://127.0.0.1:9091", 403],
@@ -171,12 +192,16 @@ Deno.test("answers are not to be kept by caches", async () => {
 async function statusOfRawRequest(
   url: string,
   fields: Readonly<Record<string, string>>,
-  { method = "GET", body = "" }: { readonly method?: string; readonly body?: string } = {},
+  { method = "GET", path = "/admin/accounts", body = "" }: {
+    readonly method?: string;
+    readonly path?: string;
+    readonly body?: string;
+  } = {},
 ): Promise<number> {
   const { hostname, port } = new URL(url);
   using connection = await Deno.connect({ hostname, port: Number(port) });
   const lines = [
-    `${method} /admin/accounts HTTP/1.1`,
+    `${method} ${path} HTTP/1.1`,
     ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`),
     `authorization: Bearer ${adminToken}`,
     "connection: close",

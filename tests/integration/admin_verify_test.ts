@@ -240,3 +240,25 @@ Deno.test("verify shows scope and audience of a JWT, and names a wrong one when 
   assert.match(body.remedy, /Set scope to https:\/\/outlook\.office\.com\/SMTP\.Send/);
   assert.ok(!text.includes("c2lnbmF0dXJl"));
 });
+
+Deno.test("a stop lets a verification under way keep the refresh token that the provider has rotated", async () => {
+  await using admin = await AdminFixture.start({ accounts: [newAccount("a@example.com")] });
+  const rotation = Promise.withResolvers<void>();
+  const rotated = grants("t", { refresh_token: "rotated" });
+  admin.tokenEndpoint.once({ until: rotation.promise, then: rotated });
+  const verified = admin.call("POST", path);
+  await admin.tokenEndpoint.waitForRequests(1);
+  const closed = admin.server.close();
+  rotation.resolve();
+  await Promise.all([verified, closed]);
+  assert.equal((await admin.fileRecords())[0].refresh_token, "rotated");
+});
+
+Deno.test("a stop gives up a verification whose answer doesn't come", async () => {
+  await using admin = await AdminFixture.start({ accounts: [newAccount("a@example.com")] });
+  admin.tokenEndpoint.once("hang");
+  const verified = admin.call("POST", path);
+  await admin.tokenEndpoint.waitForRequests(1);
+  await admin.server.close();
+  assert.equal((await verified).status, 503);
+});

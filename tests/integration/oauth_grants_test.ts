@@ -323,6 +323,16 @@ for (const [field, value] of unshowable) {
   });
 }
 
+Deno.test("device code grant ends with the code's life when a poll is never answered", async () => {
+  await using test = await setUp();
+  test.endpoint.once({ body: { ...deviceBody, expires_in: 1 } });
+  const client = test.account;
+  const pending = { ...await startDeviceCode({ ...request, client }), intervalMs: 1 };
+  test.endpoint.always("hang");
+  await assert.rejects(waitForDeviceCode(pending, { ...request, client }), { error: "expired_token" });
+  assert.equal(test.endpoint.requestCount, 2);
+});
+
 Deno.test("device code grant ends its wait when its signal aborts", async () => {
   await using test = await setUp();
   test.endpoint.once(deviceAnswer);

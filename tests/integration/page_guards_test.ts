@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { AdminFixture, adminToken } from "./admin_fixture.ts";
+import { signIn, visit } from "./page_visitor.ts";
 
 const anna = { email: "anna@example.com", provider: "test", client_id: "app", refresh_token: "grant" };
 const annasPath = "/accounts/anna%40example.com";
@@ -18,22 +19,6 @@ const posts = [
   "/stop",
 ];
 
-interface Visit {
-  readonly cookie?: string;
-  readonly form?: Readonly<Record<string, string>>;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-async function visit(admin: AdminFixture, path: string, { cookie, form, headers }: Visit = {}) {
-  const response = await fetch(`${admin.url}${path}`, {
-    method: form ? "POST" : "GET",
-    redirect: "manual",
-    headers: { ...(form && { origin: admin.url }), ...(cookie !== undefined && { cookie }), ...headers },
-    ...(form && { body: new URLSearchParams(form) }),
-  });
-  return { status: response.status, headers: response.headers, text: await response.text() };
-}
-
 async function start(now: () => number = Date.now, calls: string[] = []) {
   const context = {
     now,
@@ -45,13 +30,6 @@ async function start(now: () => number = Date.now, calls: string[] = []) {
     },
   };
   return await AdminFixture.start({ accounts: [anna], context });
-}
-
-async function signIn(admin: AdminFixture): Promise<{ cookie: string; csrf: string }> {
-  const { headers } = await visit(admin, "/sign-in", { form: { token: adminToken } });
-  const cookie = headers.get("set-cookie")?.split(";")[0] ?? "";
-  const { text } = await visit(admin, "/reload", { cookie });
-  return { cookie, csrf: /name="csrf" value="([^"]+)"/.exec(text)?.[1] ?? "" };
 }
 
 Deno.test("the page sends its policy and headers with every answer", async () => {

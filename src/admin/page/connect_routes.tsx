@@ -8,6 +8,7 @@ import type { PendingDeviceCode } from "../../oauth/device_code.ts";
 import type { AuthorizationState } from "../authorizations.ts";
 import { RequestProblem } from "../request_problem.ts";
 import { requireAccount } from "../require_account.ts";
+import { requireInteractiveGrant } from "../require_interactive_grant.ts";
 import { accountPath, Reason } from "./attention_list.tsx";
 import { streamSections } from "./event_stream.ts";
 import { formatTime } from "./format_measures.ts";
@@ -35,15 +36,14 @@ export function connectRoutes(
   const app = new Hono<PageEnv>();
   app.post("/accounts/:email/connect", signedIn, async (c) => {
     const account = requireAccount(accounts, c.req.param("email"));
-    requireInteractive(account);
-    links.settle(account.email);
+    requireInteractiveGrant(account);
     switch (c.get("form").get("method")) {
       case "device_code":
         return await waitFor(c, account, <DeviceCode {...await startDevice(account)} nowMs={now()} />);
       case "link":
         return await respond(c, <LinkPage {...linkFor(c, account)} session={c.get("session")} />);
       default: {
-        const { url } = await authorizations.startInBrowser(account, callbackAddress(c));
+        const { url } = await authorizations.startInBrowser(account, { redirectUri: callbackAddress(c) });
         return await waitFor(c, account, <GoOn url={url} newTab />);
       }
     }
@@ -185,11 +185,6 @@ const Progress: FC<{ state: AuthorizationState; email: string; session: PageSess
       );
   }
 };
-
-function requireInteractive({ email, grant }: Account): void {
-  if (grant === "refresh_token") return;
-  throw new RequestProblem(400, `"${email}" uses ${grant}, which no user authorizes`);
-}
 
 function isLoopback({ protocol, href }: URL): boolean {
   return protocol === "http:" && isSecureUrl(href);

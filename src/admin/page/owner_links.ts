@@ -1,17 +1,16 @@
 /**
  * Links with which the owner of a mailbox connects it without the admin token. In memory only; a link names one account,
- * can do nothing else, and is spent when an authorization that it began has succeeded.
+ * can do nothing else, ends with the account, and is spent when an authorization that it began has succeeded.
  */
 
 import { randomBytes } from "node:crypto";
-import type { AuthorizationState } from "../authorizations.ts";
+import type { AccountStore } from "../../accounts/account_store.ts";
 
 /** What links are made with. */
 export interface OwnerLinksOptions {
   /** Wall clock in milliseconds. */
   readonly now: () => number;
-  /** How the last authorization of a mailbox stands. */
-  readonly stateOf: (email: string) => AuthorizationState;
+  readonly accounts: Pick<AccountStore, "get">;
   /** Default: 72 hours. */
   readonly lifeMs?: number;
   /** Most links at once; the oldest makes room. Default: 1,000. */
@@ -26,18 +25,13 @@ export interface OwnerLink {
   readonly expiresAtMs: number;
 }
 
-interface Entry extends OwnerLink {
-  /** The owner has gone on to the provider. */
-  begun: boolean;
-}
-
 /** The links that were given out. */
 export class OwnerLinks {
   readonly #options: OwnerLinksOptions;
   readonly #lifeMs: number;
   readonly #limit: number;
   /** By token, oldest first. */
-  readonly #links = new Map<string, Entry>();
+  readonly #links = new Map<string, OwnerLink>();
 
   constructor(options: OwnerLinksOptions) {
     this.#options = options;
@@ -51,34 +45,27 @@ export class OwnerLinks {
       if (isSame(link.email, email) || this.#links.size >= this.#limit) this.#links.delete(token);
     }
     const token = randomBytes(32).toString("base64url");
-    const link = { token, email, expiresAtMs: this.#options.now() + this.#lifeMs, begun: false };
+    const link = { token, email, expiresAtMs: this.#options.now() + this.#lifeMs };
     this.#links.set(token, link);
     return link;
   }
 
-  /** The link of a token, unless it was spent, replaced or has expired. */
+  /** The link of a token, unless it was spent, replaced, has expired, or its account is gone. */
   find(token: string): OwnerLink | undefined {
-    const link = this.#links.get(token);
-    if (!link) return undefined;
-    const isSpent = link.begun && this.#options.stateOf(link.email).state === "authorized";
-    if (!isSpent && link.expiresAtMs > this.#options.now()) return link;
+    this.review();
+    return this.#links.get(token);
+  }
+
+  /** To be called when an authorization that the link began has succeeded. */
+  spend(token: string): void {
     this.#links.delete(token);
-    return undefined;
   }
 
-  /** To be called when the owner goes on to the provider. */
-  begin(token: string): void {
-    const link = this.#links.get(token);
-    if (link) link.begun = true;
-  }
-
-  /** To be called before an administrator begins an authorization, whose outcome is none of a link's. */
-  settle(email: string): void {
-    for (const { token, email: owner } of [...this.#links.values()]) {
-      if (isSame(owner, email)) this.find(token);
-    }
-    for (const link of this.#links.values()) {
-      if (isSame(link.email, email)) link.begun = false;
+  /** Ends the links of accounts that are gone, and those whose time is over; to be called after each change of the accounts. */
+  review(): void {
+    const { accounts, now } = this.#options;
+    for (const [token, { email, expiresAtMs }] of this.#links) {
+      if (!accounts.get(email) || expiresAtMs <= now()) this.#links.delete(token);
     }
   }
 }

@@ -36,8 +36,10 @@ export function ownerRoutes(
     const link = links.find(c.req.param("token"));
     if (!link) return await respond(c, ended, 404);
     const account = requireAccount(context.accounts, link.email);
-    const { url } = await authorizations.startInBrowser(account, callbackAddress(c));
-    links.begin(link.token);
+    const { url } = await authorizations.startInBrowser(account, {
+      redirectUri: callbackAddress(c),
+      onAuthorized: () => links.spend(link.token),
+    });
     return await respond(
       c,
       <Page title={`Connect ${account.email}`}>

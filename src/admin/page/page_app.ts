@@ -9,7 +9,6 @@ import { connectRoutes } from "./connect_routes.tsx";
 import { messagesRoutes } from "./messages_routes.tsx";
 import { newAccountRoutes } from "./new_account_routes.tsx";
 import { overviewRoutes } from "./overview_routes.tsx";
-import { OwnerLinks } from "./owner_links.ts";
 import { ownerRoutes } from "./owner_routes.tsx";
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
@@ -53,16 +52,15 @@ const assets = {
 
 /** Puts the page together, to be mounted at `/` behind the Host guard and before what asks for a bearer token. */
 export function pageApp(services: AdminServices, { token }: PageAppOptions): Hono<PageEnv> {
-  const { context, authorizations } = services;
+  const { context } = services;
   const { now, log } = context;
   const sessions = new PageSessions({ now });
-  const links = new OwnerLinks({ now, stateOf: (email) => authorizations.stateOf(email) });
   const activity = new Activity({
     recent: context.recentTransactions,
     metrics: () => context.metrics.text(),
     now,
   });
-  const shared = { ...services, sessions, links, activity };
+  const shared = { ...services, sessions, activity };
   const app = new Hono<PageEnv>();
   app.onError((error, c) => respondProblem(error, { c, log, session: findSession(sessions, c) }));
   const form = readForm(services.closing);

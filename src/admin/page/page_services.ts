@@ -1,12 +1,10 @@
 import type { AdminServices } from "../admin_services.ts";
 import type { Activity } from "./activity.ts";
-import type { OwnerLinks } from "./owner_links.ts";
 import type { PageSession, PageSessions } from "./page_sessions.ts";
 
 /** What the routes of the page share. */
 export interface PageServices extends AdminServices {
   readonly sessions: PageSessions;
-  readonly links: OwnerLinks;
   readonly activity: Activity;
 }
 

@@ -10,7 +10,7 @@ const mark = "<!--growing-->";
 /** Stands in the page where the parts go; no text can be taken for it, since texts are escaped. */
 export const growingPlace = raw(mark);
 
-/** Adds a part to the page. */
+/** Adds a part to the page; once the viewer has left, nothing happens. */
 export type Grow = (part: Markup) => Promise<void>;
 
 /** What a page that grows is made of. */
@@ -21,7 +21,7 @@ export interface StreamedPageOptions {
   readonly failure: (error: Error) => Promise<Markup>;
 }
 
-/** Answers with a page to which `work` adds. */
+/** Answers with a page to which `work` adds. Its signal aborts when the viewer leaves. */
 export function streamPage(
   c: Context,
   { page, failure }: StreamedPageOptions,
@@ -38,7 +38,8 @@ export function streamPage(
       await work(grow, left.signal);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      if (!left.signal.aborted) await grow(await failure(error));
+      // Also when the viewer has left: it is where the unexpected comes into the log.
+      await grow(await failure(error));
     }
     await writer.write(tail);
   });

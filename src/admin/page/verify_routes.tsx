@@ -14,16 +14,17 @@ import { growingPlace, streamPage } from "./streamed_page.ts";
 
 /** Verifies an account; each step is on the page as soon as it has gone well. */
 export function verifyRoutes(services: PageServices): Hono<PageEnv> {
-  const { context: { accounts, log }, sessions, closing } = services;
+  const { context: { accounts, log }, sessions, givingUp } = services;
   const app = new Hono<PageEnv>();
   app.post("/accounts/:email/verify", requireSession(sessions), (c) => {
     const account = requireAccount(accounts, c.req.param("email"));
     const page = <VerificationPage email={account.email} session={c.get("session")} />;
-    return streamPage(c, { page, failure: (error) => failurePart(error, c) }, async (grow, left) => {
+    return streamPage(c, { page, failure: (error) => failurePart(error, c) }, async (grow) => {
       const growing: Promise<void>[] = [];
       const verification = await verifyStepwise({ account, services }, {
         onStep: (sentence) => growing.push(grow(<li>{sentence}</li>)),
-        signal: AbortSignal.any([closing, left]),
+        // Not when the viewer leaves: the provider may have rotated the refresh token, and only the answer has the new one.
+        signal: givingUp,
       });
       await Promise.all(growing);
       await grow(<VerificationResult verification={verification} />);

@@ -61,7 +61,7 @@ const remove = createRoute({
 
 /** The calls for one account. */
 export function accountRoutes({ context }: AdminServices): OpenAPIHono {
-  const app = createApiApp();
+  const app = createApiApp({ keyFaults: misspelledKeys });
   app.openapi(show, (c) => {
     const account = requireAccount(context.accounts, c.req.valid("param").email);
     const token = context.tokens.find(account.email)?.state;
@@ -94,8 +94,6 @@ async function editLive<T>(context: AdminContext, edit: () => Promise<T>): Promi
 }
 
 async function patchOf({ password, ...fields }: z.infer<typeof accountPatchSchema>): Promise<AccountPatch> {
-  const slips = misspelledKeys(fields);
-  if (slips.length > 0) throw new RequestProblem(400, "The request has faults", slips);
   if (password === undefined && Object.keys(fields).length === 0) {
     throw new RequestProblem(400, "There is nothing to change: name at least one field");
   }

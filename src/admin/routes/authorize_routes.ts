@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Account } from "../../accounts/account.ts";
 import { isSecureUrl } from "../../config/config_values.ts";
+import { unknownKeys } from "../account_faults.ts";
 import type { AdminServices } from "../admin_services.ts";
 import { createApiApp, emailParameter, jsonAnswer, withToken } from "../api_app.ts";
 import { commonProblems, problemResponses, RequestProblem } from "../request_problem.ts";
@@ -53,6 +54,7 @@ const start = createRoute({
     ...problemResponses({
       400: "The provider or the account's grant has no such way",
       404: "There is no such account",
+      409: "The account was removed or changed meanwhile",
       422: "The provider refuses",
       429: "Too many are pending",
       502: "The provider can't be asked now",
@@ -87,15 +89,14 @@ const show = createRoute({
 
 /** The calls of the interactive grants. */
 export function authorizeRoutes({ context, authorizations }: AdminServices): OpenAPIHono {
-  const app = createApiApp();
+  const app = createApiApp({ keyFaults: (body) => unknownKeys(body, requestSchema) });
   app.openapi(start, async (c) => {
     const account = requireAccount(context.accounts, c.req.valid("param").email);
     // Without a body there is nothing that was validated.
     const { method = "browser", redirect_uri } = requestSchema.parse(c.req.valid("json") ?? {});
-    requireInteractiveGrant(account);
     if (method === "device_code") return c.json(await startWithDeviceCode(account), 201);
-    const redirectUri = redirect_uri ?? new URL("/oauth/callback", c.req.url).href;
-    const { url, expiresAtMs } = await authorizations.startInBrowser(account, redirectUri);
+    const redirectUri = redirect_uri ?? ownCallback(c.req.url);
+    const { url, expiresAtMs } = await authorizations.startInBrowser(account, { redirectUri });
     const expires_at = new Date(expiresAtMs).toISOString();
     return c.json(
       { success: true as const, method, authorization_url: url, redirect_uri: redirectUri, expires_at },
@@ -122,11 +123,22 @@ export function authorizeRoutes({ context, authorizations }: AdminServices): Ope
   }
 }
 
-function requireInteractiveGrant({ email, grant }: Account): void {
-  if (grant === "refresh_token") return;
-  throw new RequestProblem(400, `"${email}" uses ${grant}, which no user authorizes`, [{
-    path: "grant",
-    message: `is ${grant}`,
-    hint: "set it to refresh_token to authorize the account as its user",
-  }]);
+/**
+ * The callback at the address that the request was sent to.
+ *
+ * @throws {RequestProblem} If no provider would send a browser there.
+ */
+function ownCallback(requestUrl: string): string {
+  const { href } = new URL("/oauth/callback", requestUrl);
+  if (isSecureUrl(href)) return href;
+  throw new RequestProblem(
+    400,
+    `Providers send a browser back to https or to this machine only, not to ${href}`,
+    [{
+      path: "redirect_uri",
+      message: "is missing",
+      hint:
+        "give the https address under which browsers reach /oauth/callback, as it is registered with the app",
+    }],
+  );
 }

@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { AccountStoreError } from "../../accounts/account_store_error.ts";
 import { ConfigError } from "../../config/config_error.ts";
 import { newAccountSchema } from "../account_body.ts";
-import { newAccountFaults, onePerField, schemaFaults } from "../account_faults.ts";
+import { newAccountFaults, onePerField, schemaFaults, unknownKeys } from "../account_faults.ts";
 import type { AdminServices } from "../admin_services.ts";
 import { createApiApp, jsonAnswer, jsonBody, withToken } from "../api_app.ts";
 import { inParallelToTheEnd } from "../in_parallel_to_the_end.ts";
@@ -68,7 +68,7 @@ const addBatch = createRoute({
 
 /** The call for many accounts. */
 export function batchRoutes({ context, admission, closing }: AdminServices): OpenAPIHono {
-  const app = createApiApp();
+  const app = createApiApp({ keyFaults: (body) => unknownKeys(body, batchSchema) });
   app.openapi(addBatch, async (c) => {
     const { accounts, verify = true, overwrite = false } = c.req.valid("json");
     const items = accounts.map((item) => ({ verify, overwrite, ...asObject(item) }));

@@ -47,7 +47,7 @@ const verify = createRoute({
 });
 
 /** The call that proves an account. */
-export function verifyRoutes({ context, closing }: AdminServices): OpenAPIHono {
+export function verifyRoutes({ context, givingUp }: AdminServices): OpenAPIHono {
   const { accounts, tokens, dialer, now, mailbox } = context;
   const app = createApiApp();
   app.openapi(verify, async (c) => {
@@ -57,7 +57,7 @@ export function verifyRoutes({ context, closing }: AdminServices): OpenAPIHono {
       probe: (signal) => probeAccount(account, { ...context, signal }),
       dialer,
       mailbox: mailbox(email)!,
-      signal: closing,
+      signal: givingUp,
       now,
     });
     if (!failure) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { hashPassword, isPasswordHash, verifyPassword } from "../../../src/accounts/password_hash.ts";
+import { ChildProcess } from "../../support/child_process.ts";
 
 Deno.test("verifyPassword knows the password that was hashed, and no other", async () => {
   const hash = await hashPassword("pässword");
@@ -11,6 +12,26 @@ Deno.test("verifyPassword knows the password that was hashed, and no other", asy
 
 Deno.test("hashPassword salts", async () => {
   assert.notEqual(await hashPassword("x"), await hashPassword("x"));
+});
+
+Deno.test({
+  name: "hashPassword takes the memory of two hashes, however many are asked for (Linux only: reads /proc)",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const module = new URL("../../../src/accounts/password_hash.ts", import.meta.url).href;
+    const program = `
+      import { hashPassword } from "${module}";
+      const mebibytes = () => /VmHWM:\\s+(\\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))[1] / 1024;
+      await hashPassword("x");
+      const before = mebibytes();
+      await Promise.all(Array.from({ length: 16 }, () => hashPassword("x")));
+      console.log(mebibytes() - before);
+    `;
+    await using child = ChildProcess.spawn({ command: [Deno.execPath(), "eval", program] });
+    await child.exited;
+    const growth = Number(child.lines.stdout[0]);
+    assert.ok(growth < 100, `it grew by ${growth} MiB; 16 at a time would be 256\n${child.lines.stderr}`);
+  },
 });
 
 Deno.test("verifyPassword computes the scrypt of RFC 7914, section 12", async () => {

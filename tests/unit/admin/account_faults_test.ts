@@ -42,6 +42,22 @@ Deno.test("misspelledKeys finds slips, and leaves comments, old keys and strange
   ]);
 });
 
+Deno.test("misspelledKeys finds slips at any depth", () => {
+  const body = {
+    connection_settings: { max_connections_per_acount: 1, _note: "x", my_note: "x" },
+    retry: { max_atempts: 2 },
+    circuit_breaker: null,
+  };
+  assert.deepEqual(misspelledKeys(body).map(({ path, hint }) => [path, hint]), [
+    ["connection_settings.max_connections_per_acount", 'did you mean "max_connections_per_account"?'],
+    ["retry.max_atempts", 'did you mean "max_attempts"?'],
+  ]);
+});
+
+Deno.test("misspelledKeys has nothing to say of what is no object", () => {
+  for (const body of [undefined, null, [], "x"]) assert.deepEqual(misspelledKeys(body), []);
+});
+
 Deno.test("schemaFaults joins paths and tells what is missing from what is wrong", () => {
   const issues = [
     { code: "custom", path: ["limits", "connections"], message: "must be 1", params: { hint: "no quotes" } },

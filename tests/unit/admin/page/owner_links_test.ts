@@ -1,57 +1,37 @@
 import assert from "node:assert/strict";
-import type { AuthorizationState } from "../../../../src/admin/authorizations.ts";
 import { OwnerLinks } from "../../../../src/admin/page/owner_links.ts";
+import { testAccount } from "../../oauth/test_account.ts";
 
 const anna = "anna@example.com";
 
 function start({ limit = 10 } = {}) {
   const clock = { nowMs: 0 };
-  const states = new Map<string, AuthorizationState["state"]>();
+  const gone = new Set<string>();
   const links = new OwnerLinks({
     now: () => clock.nowMs,
-    stateOf: (email) => ({ state: states.get(email) ?? "none" }),
+    accounts: { get: (email) => gone.has(email) ? undefined : testAccount({ email }) },
     lifeMs: 100,
     limit,
   });
-  return { clock, states, links };
+  return { clock, gone, links };
 }
 
-Deno.test("OwnerLinks spends a link when its authorization has succeeded", () => {
-  const { links, states } = start();
+Deno.test("OwnerLinks knows a link until it is spent", () => {
+  const { links } = start();
   const { token } = links.create(anna);
-  links.begin(token);
-  states.set(anna, "failed");
   assert.equal(links.find(token)?.email, anna);
-  states.set(anna, "authorized");
-  assert.equal(links.find(token), undefined);
-  states.set(anna, "pending");
+  links.spend(token);
   assert.equal(links.find(token), undefined);
 });
 
-Deno.test("OwnerLinks keeps a link that nobody has used when an earlier authorization succeeded", () => {
-  const { links, states } = start();
-  states.set(anna, "authorized");
-  assert.equal(links.find(links.create(anna).token)?.email, anna);
-});
-
-Deno.test("OwnerLinks settles a link before an administrator's authorization hides its end", () => {
-  const { links, states } = start();
-  const { token } = links.create(anna);
-  links.begin(token);
-  states.set(anna, "authorized");
-  links.settle(anna.toUpperCase());
-  states.set(anna, "pending");
-  assert.equal(links.find(token), undefined);
-});
-
-Deno.test("OwnerLinks doesn't spend a link on an administrator's authorization", () => {
-  const { links, states } = start();
-  const { token } = links.create(anna);
-  links.begin(token);
-  states.set(anna, "failed");
-  links.settle(anna);
-  states.set(anna, "authorized");
-  assert.equal(links.find(token)?.email, anna);
+Deno.test("OwnerLinks ends a link with its account, and a new account doesn't bring it back", () => {
+  const { links, gone } = start();
+  const [annas, berts] = [links.create(anna), links.create("bert@example.com")];
+  gone.add(anna);
+  links.review();
+  gone.clear();
+  assert.equal(links.find(annas.token), undefined);
+  assert.ok(links.find(berts.token));
 });
 
 Deno.test("OwnerLinks ends a link with its time, and when a new one is made", () => {
