@@ -53,7 +53,7 @@ export class ClientGoneError extends Error {
   override readonly name = "ClientGoneError";
   readonly code = "CLIENT_GONE";
   constructor() {
-    super("Cannot read the message: the client closed the connection inside it");
+    super("Cannot go on with the message: the client closed the connection inside it");
   }
 }
 
@@ -70,8 +70,13 @@ export async function relayMailData(
   options: DataRelayOptions,
 ): Promise<DataRelayResult> {
   const buffer = options.buffers.take();
-  reader.useBuffer(buffer);
   try {
+    // What the client has been watched by brings its first octets.
+    if (reader.isReading) {
+      options.onRead?.();
+      if (!await reader.fill()) throw new ClientGoneError();
+    }
+    reader.useBuffer(buffer);
     return await pump(reader, upstream, options);
   } finally {
     reader.returnBuffer();

@@ -6,7 +6,7 @@ import type { Dialer } from "../upstream/dialer.ts";
 import type { Mailbox } from "../upstream/mailbox.ts";
 import type { UpstreamPools } from "../upstream/upstream_pools.ts";
 import { BufferPool } from "./buffer_pool.ts";
-import { Transaction } from "./transaction.ts";
+import { Transaction, type TransactionContext } from "./transaction.ts";
 import type { TransactionObserver } from "./transaction_record.ts";
 
 /** What may be promised to a client. */
@@ -75,7 +75,7 @@ export class Relay {
   }
 
   /** Begins a transaction of an account. */
-  begin(mailbox: Mailbox, context: { session: string; client: string; signal: AbortSignal }): Transaction {
+  begin(mailbox: Mailbox, context: TransactionContext): Transaction {
     const { pools, observer, now, tracer = idleTracer } = this.#options;
     return new Transaction({ pool: pools.for(mailbox), observer, now, tracer, ...context });
   }

@@ -8,19 +8,25 @@ import type { LineReader } from "../smtp/line_reader.ts";
 import type { Tracer } from "../telemetry/tracer.ts";
 import { StreamClosedError } from "../transport/byte_stream.ts";
 import type { MailboxPool } from "../upstream/mailbox_pool.ts";
-import { type DataRelayOptions, relayMailData } from "./data_relay.ts";
+import { ClientGoneError, type DataRelayOptions, relayMailData } from "./data_relay.ts";
 import { lacksSignIn, relayed, replyForError } from "./reply_for_error.ts";
 import { NO_RECIPIENTS, NO_RECIPIENTS_NOW, NO_TRANSACTION, type Step } from "./step.ts";
 import type { TransactionObserver, TransactionOutcome } from "./transaction_record.ts";
 import { TransactionReport } from "./transaction_report.ts";
 import { UpstreamPath } from "./upstream_path.ts";
 
-export interface TransactionOptions {
-  readonly pool: MailboxPool;
+/** What the session tells of itself. */
+export interface TransactionContext {
   readonly session: string;
   readonly client: string;
-  /** Ends waiting for a connection or a token. */
+  /** Ends waiting for a connection or a token; by `ClientGoneError` when it is the client that has ended it. */
   readonly signal: AbortSignal;
+  /** Told that it has to wait for a connection. */
+  readonly onWait?: () => void;
+}
+
+export interface TransactionOptions extends TransactionContext {
+  readonly pool: MailboxPool;
   readonly now: () => number;
   readonly observer: TransactionObserver;
   readonly tracer: Tracer;
@@ -46,9 +52,8 @@ export class Transaction {
 
   constructor(options: TransactionOptions) {
     this.#options = options;
-    const { pool, signal } = options;
     this.#report = new TransactionReport(options);
-    this.#path = new UpstreamPath({ pool, signal, report: this.#report });
+    this.#path = new UpstreamPath({ ...options, report: this.#report });
   }
 
   /** Whether MAIL has to come again before anything else. */
@@ -279,7 +284,9 @@ export class Transaction {
   #finish(outcome: TransactionOutcome, reply?: Reply): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#options.pool.rates.releaseRecipients(this.#admitted);
-    this.#report.end(outcome, reply);
+    const { pool, signal } = this.#options;
+    pool.rates.releaseRecipients(this.#admitted);
+    if (signal.reason instanceof ClientGoneError) this.#report.end("abandoned", undefined);
+    else this.#report.end(outcome, reply);
   }
 }

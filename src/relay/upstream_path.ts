@@ -15,6 +15,8 @@ export interface UpstreamPathOptions {
   readonly pool: MailboxPool;
   /** Ends waiting for a connection or a token. */
   readonly signal: AbortSignal;
+  /** Told that it has to wait for a connection. */
+  readonly onWait?: () => void;
   readonly report: TransactionReport;
 }
 
@@ -66,11 +68,12 @@ export class UpstreamPath {
    * @throws What `MailboxRates.countMessage` and `MailboxPool.acquire` throw.
    */
   async open(): Promise<void> {
-    const { pool, signal, report } = this.#options;
+    const { pool, signal, report, onWait } = this.#options;
     // The steps of a wait cost a message on its way through 6 % of its processor time, and nearly none has to wait.
     const needsSteps = report.isTraced || pool.rates.countsMessages;
     const idle = needsSteps ? undefined : pool.acquireIdle(signal);
     if (idle) return this.#take(idle);
+    onWait?.();
     await this.#hold(() =>
       report.measureWait(async () => {
         await pool.rates.countMessage(signal);

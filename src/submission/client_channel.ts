@@ -94,6 +94,24 @@ export class ClientChannel implements Disposable {
     }
   }
 
+  /** Whether the session waits for its client to send something. */
+  get isWaiting(): boolean {
+    return this.#waitsForClient && this.reader.isReading;
+  }
+
+  /**
+   * Listens for the end of a client that waits for the provider; what it says instead is read later. Not where the next
+   * octets may be a TLS handshake, which isn't the reader's.
+   *
+   * @param onGone Called once, when the connection is closed or reset.
+   */
+  watch(onGone: () => void): void {
+    if (this.reader.buffered > 0 || isUpgradable(this.#stream)) return;
+    this.reader.fill().then((isThere) => {
+      if (!isThere) onGone();
+    }, onGone);
+  }
+
   /** The session ends: if it waits for its client, it does that for no longer than so. */
   hurry(timeoutMs: number): void {
     if (this.#waitsForClient) this.#deadline.set(timeoutMs);

@@ -69,7 +69,8 @@ export class MailCommands {
     }
     const { signal, id } = session;
     const client = session.channel.stream.remoteAddress;
-    const transaction = session.context.relay.begin(mailbox, { session: id, client, signal });
+    const onWait = () => session.channel.watch(() => session.leftByClient());
+    const transaction = session.context.relay.begin(mailbox, { session: id, client, signal, onWait });
     session.state = { ...state, at: "transaction", transaction, smtputf8: mail.smtputf8 };
     this.#queue(transaction, step);
     this.#guard?.[Symbol.dispose]();

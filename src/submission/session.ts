@@ -135,6 +135,11 @@ export class Session {
     if (this.#state.at === "transaction" && isTold === this.isInMessage) this.#state.transaction.cut();
   }
 
+  /** The client is gone while it waits for the provider: what waits on its behalf is in others' way. */
+  leftByClient(): void {
+    this.#abort.abort(new ClientGoneError());
+  }
+
   /** The drain's deadline: the message under way is dropped before its final dot. @returns what was cut, for the log. */
   cut(): CutSession {
     const state = this.#state;

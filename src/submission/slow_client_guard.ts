@@ -64,7 +64,7 @@ export class SlowClientGuard implements Disposable {
     }
     const isSlow = this.#crawls || this.#silentMs >= MAX_SILENCE_MS;
     // A client that waits for the provider now, slow as it may have been, keeps its place: it could read no truer reply.
-    if (isSlow && this.#session.channel.reader.isReading && this.#transaction.isBlocking) {
+    if (isSlow && this.#session.channel.isWaiting && this.#transaction.isBlocking) {
       this.#session.end(REPLIES.tooSlow);
       return this[Symbol.dispose]();
     }
@@ -76,7 +76,7 @@ export class SlowClientGuard implements Disposable {
     const now = this.#session.context.now();
     const elapsedMs = now - this.#checkedAtMs;
     this.#checkedAtMs = now;
-    if (!this.#session.channel.reader.isReading) return;
+    if (!this.#session.channel.isWaiting) return;
     this.#silentMs += elapsedMs;
     this.#waitedMs += elapsedMs;
   }

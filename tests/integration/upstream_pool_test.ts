@@ -1,6 +1,8 @@
 /** Pools on real sockets: how connections end, how accounts are kept back, and what clients and operators get to know. */
 
 import assert from "node:assert/strict";
+import type { PoolSettings } from "../../src/config/settings.ts";
+import { nextTurn } from "../../src/transport/next_turn.ts";
 import { ACCOUNT, startProxy, type TestProxy } from "../support/proxy.ts";
 import type { SmtpTestClient } from "../support/smtp_client.ts";
 
@@ -182,6 +184,53 @@ Deno.test("Recipients of messages that are under way side by side count for the 
   await first!.command("RSET", "250 *");
   await second!.command("RCPT TO:<b@example.com>", "250 *");
   for (const client of clients) client[Symbol.dispose]();
+});
+
+/** Somebody else's transaction holds the only connection, and a client has sent MAIL and RCPT that wait for it. */
+async function startQueue(options: Partial<PoolSettings> = {}) {
+  const proxy = await startProxy({ provider: { limits: { connections: 1 }, pool: options } });
+  const holder = await proxy.signIn();
+  await holder.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  const client = await proxy.signIn();
+  await client.write(`MAIL FROM:<${ACCOUNT}>\r\nRCPT TO:<a@example.net>\r\n`);
+  while (proxy.pool().state.waiting === 0) await nextTurn();
+  return { proxy, holder, client };
+}
+
+Deno.test("Client that leaves while it waits for a connection leaves its place in the queue", async () => {
+  const { proxy, holder, client } = await startQueue({ waitTimeoutMs: 60_000 });
+  await using _proxy = proxy;
+  using _holder = holder;
+  client[Symbol.dispose]();
+  await proxy.waitFor(() => proxy.submission.sessions === 1, "the end of its session");
+  assert.deepEqual([proxy.pool().state.waiting, proxy.pool().state.transactions], [0, 1]);
+  assert.deepEqual(proxy.transactions.map(({ outcome }) => outcome), ["abandoned"]);
+});
+
+Deno.test("Client that says more while it waits for a connection is served when its turn comes", async () => {
+  const { proxy, holder, client } = await startQueue();
+  await using _proxy = proxy;
+  using _client = client;
+  await client.write("DATA\r\n");
+  await holder.command("QUIT", "221 *");
+  holder[Symbol.dispose]();
+  for (const pattern of ["250 2.1.0 *", "250 2.1.5 *", "354 *"]) await client.expect(pattern);
+  await client.write(`${"x".repeat(5000)}\r\n.\r\n`);
+  await client.expect("250 *");
+  assert.equal(proxy.upstream.messages[0]!.bodyOctets, 5005);
+});
+
+Deno.test("Client that waited for a connection sends its message when it is told to", async () => {
+  const { proxy, holder, client } = await startQueue();
+  await using _proxy = proxy;
+  using _client = client;
+  await holder.command("QUIT", "221 *");
+  holder[Symbol.dispose]();
+  for (const pattern of ["250 2.1.0 *", "250 2.1.5 *"]) await client.expect(pattern);
+  await client.command("DATA", "354 *");
+  await client.write(`${"x".repeat(5000)}\r\n.\r\n`);
+  await client.expect("250 *");
+  assert.equal(proxy.upstream.messages[0]!.bodyOctets, 5005);
 });
 
 Deno.test("Session that ends while it waits for a connection leaves its place in the queue", async () => {

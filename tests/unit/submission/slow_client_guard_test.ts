@@ -7,7 +7,7 @@ import { Deadlines } from "../../../src/transport/deadlines.ts";
 /** A guard under a clock of its own, with all that it looks at. */
 class Watched implements Disposable {
   /** Whether the session waits for its client. */
-  isReading = true;
+  isWaiting = true;
   /** Whether others wait for the connection. */
   isBlocking = true;
   isOver = false;
@@ -20,7 +20,7 @@ class Watched implements Disposable {
   constructor() {
     const session = {
       context: { now: () => this.#nowMs, deadlines: this.#deadlines },
-      channel: { reader: this },
+      channel: this,
       end: (reply: { text(): string }) => this.ended = reply.text(),
     };
     this.guard = new SlowClientGuard(this as unknown as Transaction, session as unknown as Session);
@@ -76,9 +76,9 @@ Deno.test("SlowClientGuard lets a client name recipients for long, one a second"
 Deno.test("SlowClientGuard counts no time in which the session doesn't wait for its client", () => {
   using watched = new Watched();
   for (let recipient = 0; recipient < 100; recipient++) {
-    watched.isReading = true;
+    watched.isWaiting = true;
     watched.drip(1, 1);
-    watched.isReading = false;
+    watched.isWaiting = false;
     watched.pass(100);
   }
   assert.equal(watched.ended, undefined);
@@ -107,11 +107,11 @@ Deno.test("SlowClientGuard leaves a client alone that has sent all and waits for
   watched.guard.startData();
   watched.guard.noteOctets(100);
   watched.pass(70);
-  watched.isReading = false;
+  watched.isWaiting = false;
   watched.isBlocking = true;
   watched.pass(300);
   assert.equal(watched.ended, undefined);
-  watched.isReading = true;
+  watched.isWaiting = true;
   watched.pass(1);
   assert.match(watched.ended!, TOO_SLOW);
 });
