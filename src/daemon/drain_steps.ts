@@ -1,6 +1,6 @@
 /** How the daemon ends, step by step (see deploy/README.md for the operator's view). */
 
-import type { DrainStep } from "../lifecycle/drain.ts";
+import type { DrainSignals, DrainStep, DrainStepResult } from "../lifecycle/drain.ts";
 import type { Reloader } from "../lifecycle/reload.ts";
 import type { CutSession } from "../submission/session.ts";
 import type { Daemon } from "./daemon.ts";
@@ -21,7 +21,7 @@ export interface DrainContext {
 export function drainSteps(daemon: Daemon, { reloader, parked }: DrainContext): DrainStep[] {
   const steps: DrainStep[] = [
     { name: "listeners", run: () => daemon.submission.close() },
-    { name: "sessions", run: ({ deadline }) => drainSessions(daemon, deadline) },
+    { name: "sessions", run: (signals) => drainSessions(daemon, signals) },
     {
       name: "pool",
       reserveMs: 700,
@@ -36,10 +36,9 @@ export function drainSteps(daemon: Daemon, { reloader, parked }: DrainContext): 
     {
       name: "tokens",
       reserveMs: 300,
-      async run({ deadline }) {
-        const cut = await closeTokens(daemon, deadline);
+      async run(signals) {
+        await closeTokens(daemon, signals);
         await Promise.all([daemon.store.close(), reloader.idle(), daemon.warmedUp]);
-        return { cut };
       },
     },
     {
@@ -73,35 +72,44 @@ function idleConnections({ pools }: Daemon): number {
   return [...pools].reduce((sum, [, pool]) => sum + pool.state.idle, 0);
 }
 
-async function drainSessions({ submission, transactions }: Daemon, deadline: AbortSignal) {
+async function drainSessions(
+  { submission, transactions }: Daemon,
+  { deadline, kill, noteCut }: DrainSignals,
+): Promise<DrainStepResult> {
   const [sessions, messages] = [submission.sessions, submission.messages];
   const drained = submission.drain();
-  const cut: CutSession[] = [];
+  const cut = (options: { readonly sparingFinalReplies: boolean }) =>
+    submission.cut(options).forEach((session) => noteCut(describe(session)));
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const cutAll = () => {
+    clearTimeout(timer);
+    cut({ sparingFinalReplies: false });
+    submission.closeSessions();
+  };
   const onDeadline = () => {
-    cut.push(...submission.cut({ sparingFinalReplies: true }));
-    timer = setTimeout(() => {
-      cut.push(...submission.cut({ sparingFinalReplies: false }));
-      submission.closeSessions();
-    }, FINAL_REPLY_GRACE_MS);
+    // There is no time to wait for anything then.
+    if (kill.aborted) return cutAll();
+    cut({ sparingFinalReplies: true });
+    timer = setTimeout(cutAll, FINAL_REPLY_GRACE_MS);
   };
   if (deadline.aborted) onDeadline();
   else deadline.addEventListener("abort", onDeadline, { once: true });
+  kill.addEventListener("abort", cutAll, { once: true });
   await drained;
   deadline.removeEventListener("abort", onDeadline);
+  kill.removeEventListener("abort", cutAll);
   clearTimeout(timer);
   transactions[Symbol.dispose]();
-  return { summary: { sessions, messages }, cut: [...new Set(cut.map(describe))] };
+  return { summary: { sessions, messages } };
 }
 
 /** Token requests that don't end in time are cut; what has come of others is still put on disk after that. */
-async function closeTokens({ tokens }: Daemon, deadline: AbortSignal): Promise<string[]> {
+async function closeTokens({ tokens }: Daemon, { deadline, noteCut }: DrainSignals): Promise<void> {
   try {
     await tokens.close(deadline);
-    return [];
   } catch (error) {
     if (!deadline.aborted || error !== deadline.reason) throw error;
-    return ["token requests under way"];
+    noteCut("token requests under way");
   }
 }
 

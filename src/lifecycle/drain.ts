@@ -14,14 +14,14 @@ export interface DrainSignals {
   readonly deadline: AbortSignal;
   /** Aborts at a kill only: not even farewells (QUIT, 421) are worth the time. */
   readonly kill: AbortSignal;
+  /** Notes something that is cut, named so that an operator finds it again; known then whatever becomes of the step. */
+  readonly noteCut: (what: string) => void;
 }
 
 /** What a step has to tell. */
 export interface DrainStepResult {
   /** Counts and the like, for the log. */
   readonly summary?: Readonly<Record<string, unknown>>;
-  /** Each thing that was cut, named so that an operator finds it again. */
-  readonly cut?: readonly string[];
 }
 
 /** One step of the drain. */
@@ -66,11 +66,14 @@ export async function drain(steps: readonly DrainStep[], options: DrainOptions):
   for (const [index, step] of steps.entries()) {
     const stepStartedAtMs = now();
     using limit = budget.limitStep(index);
+    const cut = new Set<string>();
+    const noteCut = (what: string) => void cut.add(what);
     const ending = limit.isOver ? { outcome: "skipped" as const } : await Promise.race([
-      runStep(step, { deadline: limit.deadline, kill }),
+      runStep(step, { deadline: limit.deadline, kill, noteCut }),
       limit.over.then(() => abandoned),
     ]);
-    const report = { name: step.name, summary: {}, cut: [], ms: roundMs(now() - stepStartedAtMs), ...ending };
+    const ms = roundMs(now() - stepStartedAtMs);
+    const report = { name: step.name, summary: {}, cut: [...cut], ms, ...ending };
     logStep(report, { log, isKilled: kill.aborted });
     reports.push(report);
   }
@@ -95,7 +98,7 @@ const abandoned: Ending = { outcome: "abandoned" };
 async function runStep(step: DrainStep, signals: DrainSignals): Promise<Ending> {
   try {
     const result = await step.run(signals);
-    return { outcome: "done", summary: result?.summary ?? {}, cut: result?.cut ?? [] };
+    return { outcome: "done", summary: result?.summary ?? {} };
   } catch (error) {
     return { outcome: "failed", error };
   }

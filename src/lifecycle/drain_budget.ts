@@ -23,7 +23,7 @@ export interface StepLimit extends Disposable {
 }
 
 /** After its deadline a step has this long to say 451 or 421, and to return. */
-const settleMs = 250;
+const settleMs = 400;
 /** After a kill all the steps together have this long. */
 const killSettleMs = 100;
 
@@ -92,7 +92,9 @@ export class DrainBudget implements Disposable {
   }
 
   #overInMs(index: number): number {
-    if (this.#killedAtMs !== undefined) return this.#killedAtMs + killSettleMs - this.#options.now();
+    if (this.#killedAtMs !== undefined) {
+      return Math.max(0, this.#killedAtMs + killSettleMs - this.#options.now());
+    }
     // A step that begins late, because one before it was left behind, still gets the time to cut cleanly.
     return Math.max(0, this.#cutInMs(index)) + settleMs;
   }

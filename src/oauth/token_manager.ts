@@ -80,6 +80,11 @@ export class TokenManager {
     return this.#account;
   }
 
+  /** Whether a refresh has not ended, or a rotated refresh token is being written. */
+  get isRefreshing(): boolean {
+    return this.#flights.size > 0;
+  }
+
   /** How the token stands. */
   get state(): TokenState {
     const failure = this.#failure;

@@ -164,11 +164,13 @@ export class TokenService implements AsyncDisposable {
    */
   async close(signal?: AbortSignal): Promise<void> {
     await this.#grace(signal);
+    const isBusy = this.#closing.size > 0 ||
+      [...this.#managers.values()].some(({ isRefreshing }) => isRefreshing);
     const closing = [...this.#closing, ...[...this.#managers.values()].map((manager) => manager.close())];
     this.#managers.clear();
     const ended = Promise.allSettled(closing);
     try {
-      await (signal === undefined ? ended : abortable(ended, signal));
+      await (signal === undefined || !isBusy ? ended : abortable(ended, signal));
     } finally {
       await this.#client.close();
     }

@@ -6,7 +6,7 @@
  */
 
 import type { Logger } from "@logtape/logtape";
-import { drain, type DrainSignals, type DrainStepResult } from "../../src/lifecycle/drain.ts";
+import { drain, type DrainSignals } from "../../src/lifecycle/drain.ts";
 import { Lifecycle } from "../../src/lifecycle/lifecycle.ts";
 import { Reloader } from "../../src/lifecycle/reload.ts";
 import { ServiceManager } from "../../src/lifecycle/service_manager.ts";
@@ -45,12 +45,12 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-async function runWork(work: Work, { deadline, kill }: DrainSignals): Promise<DrainStepResult> {
+async function runWork(work: Work, { deadline, kill, noteCut }: DrainSignals): Promise<void> {
   if (work === "hang") await new Promise<never>(() => {});
   if (work === "wait" || work === "stuck") await aborted(kill);
-  if (work !== "cut") return {};
+  if (work !== "cut") return;
   await aborted(deadline);
-  return { cut: ["session 1"] };
+  noteCut("session 1");
 }
 
 function beginWork(work: Work): void {

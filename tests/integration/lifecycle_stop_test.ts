@@ -281,6 +281,33 @@ for (
   });
 }
 
+for (
+  const [state, at] of [["a body is under way", "mail data"], [
+    "the provider keeps its final reply to itself",
+    "final reply",
+  ]] as const
+) {
+  Deno.test({
+    name: `a second signal while ${state} names in the log what it cuts`,
+    ignore,
+    async fn() {
+      await using stage = await Stage.set();
+      using _client = await scenes[state]!.arrange(stage);
+      stage.daemon.signal("SIGTERM");
+      await drainHasBegun(stage);
+      stage.daemon.signal("SIGTERM");
+      assert.equal(await stage.exitStatus(), 143);
+      const { message } = stage.daemon.log.at(-1)!;
+      assert.match(
+        message,
+        new RegExp(`^Stopped in .*; cut 1: session 0001 of 127\\.0\\.0\\.1 .* in ${at}$`),
+      );
+      const isUnknown = stage.daemon.log.some(({ message }) => message.includes("fate unknown"));
+      assert.equal(isUnknown, at === "final reply");
+    },
+  });
+}
+
 async function readToEnd(client: SmtpTestClient): Promise<void> {
   try {
     while (true) await client.readLine();

@@ -62,11 +62,11 @@ Deno.test("drain goes on after a step that throws", async () => {
 Deno.test("drain tells a step at the deadline, and names what it cut", async () => {
   const sessions: DrainStep = {
     name: "sessions",
-    async run({ deadline, kill }: DrainSignals) {
+    async run({ deadline, kill, noteCut }: DrainSignals) {
       await aborted(deadline);
       assert.equal(kill.aborted, false);
       assert.equal(deadline.reason.name, "TimeoutError");
-      return { cut: ["session 7", "session 9"] };
+      for (const what of ["session 7", "session 9", "session 7"]) noteCut(what);
     },
   };
   const { log, messages } = recordingLog();
@@ -74,6 +74,18 @@ Deno.test("drain tells a step at the deadline, and names what it cut", async () 
   assert.equal(report.steps[0]?.outcome, "done");
   assert.deepEqual(report.cut, ["session 7", "session 9"]);
   assert.deepEqual(messages().slice(1), ["Cut at the deadline: session 7", "Cut at the deadline: session 9"]);
+});
+
+Deno.test("drain names what was cut by a step that it leaves behind", async () => {
+  const step: DrainStep = {
+    name: "sessions",
+    run({ noteCut }) {
+      noteCut("session 7");
+      return new Promise(() => {});
+    },
+  };
+  const report = await drain([step], options({ kill: AbortSignal.abort() }));
+  assert.deepEqual([report.steps[0]?.outcome, report.cut], ["abandoned", ["session 7"]]);
 });
 
 Deno.test("drain leaves a step behind that ignores its deadline", async () => {
@@ -134,7 +146,7 @@ Deno.test("drain after a kill tells its steps before they begin", async () => {
 Deno.test("drain without time still lets a step cut cleanly", async () => {
   const step: DrainStep = {
     name: "sessions",
-    run: ({ deadline }) => Promise.resolve({ cut: deadline.aborted ? ["session 1"] : [] }),
+    run: ({ deadline, noteCut }) => Promise.resolve(deadline.aborted ? noteCut("session 1") : undefined),
   };
   const report = await drain([step], options({ deadlineMs: 0 }));
   assert.deepEqual(report.cut, ["session 1"]);
@@ -142,7 +154,7 @@ Deno.test("drain without time still lets a step cut cleanly", async () => {
 
 Deno.test("drain doesn't speak of a deadline when a kill has cut", async () => {
   const { log, messages } = recordingLog();
-  const step: DrainStep = { name: "sessions", run: () => Promise.resolve({ cut: ["session 1"] }) };
+  const step: DrainStep = { name: "sessions", run: ({ noteCut }) => Promise.resolve(noteCut("session 1")) };
   await drain([step], options({ kill: AbortSignal.abort(), log }));
   assert.equal(messages().at(-1), "Cut: session 1");
 });
