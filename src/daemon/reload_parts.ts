@@ -27,16 +27,19 @@ const FIXED: readonly (keyof Settings)[] = [
 /**
  * The one part: accounts depend upon providers, listeners upon accounts, so they change together.
  *
- * @param load Reads options, environment and config.json as the start did.
+ * @param load Reads options, environment and a config.json as the start did; nothing: the one that there is.
  */
-export function reloadParts(daemon: Daemon, load: () => Promise<LoadedSettings>): ReloadPart[] {
+export function reloadParts(daemon: Daemon, load: LoadSettings): ReloadPart[] {
   return [{ name: "settings", prepare: () => prepare(daemon, load) }];
 }
 
-async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Promise<PreparedReload> {
+type LoadSettings = (configFile: string | undefined) => Promise<LoadedSettings>;
+
+async function prepare(daemon: Daemon, load: LoadSettings): Promise<PreparedReload> {
   const log = daemon.log.logger.getChild("lifecycle");
-  const { settings, warnings } = await load();
   const before = daemon.settings;
+  // Looked for anew, a file that is away for a moment would put another in its place, or the defaults.
+  const { settings, warnings } = await load(before.configFile);
   const accounts = await daemon.store.prepareReload({ resolveProvider: resolverOf(settings.providers) });
   await refuseFaults(settings, accounts.accounts);
   const plans = settings.adminOnly ? [] : await planListeners(settings.listeners);

@@ -78,7 +78,8 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
   const { env } = sandbox;
   const logger = log.logger.getChild("lifecycle");
   const now = () => performance.now();
-  const load = () => loadSettings({ options: sandbox.start, env });
+  const load = (config = sandbox.start.config) =>
+    loadSettings({ options: { ...sandbox.start, ...(config !== undefined && { config }) }, env });
   const { settings, warnings } = await load();
   await log.reconfigure(settings.log);
   report(warnings, (text) => logger.warn(text));

@@ -14,6 +14,8 @@ export interface DaemonProcessOptions {
   /** Further arguments of `start`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** True: the daemon is to find config.json and accounts.json in its working folder. Default: it is told where they are. */
+  readonly findsFiles?: boolean;
   /** Runs another program than `deno run src/main.ts`, such as a compiled binary; `start …` is added. */
   readonly command?: readonly [string, ...string[]];
   /** False: doesn't wait until the daemon is ready, for starts that are to fail. Default: true. */
@@ -58,7 +60,8 @@ export class DaemonProcess implements AsyncDisposable {
     const config = await provideFile(join(directory, "config.json"), options.config ?? {});
     const accounts = await provideFile(join(directory, "accounts.json"), options.accounts ?? []);
     const ports = ["--port", "0", "--admin-port", "0", "--log-format", "json"];
-    const args = ["start", "--config", config, "--accounts", accounts, ...ports, ...options.args ?? []];
+    const files = options.findsFiles ? [] : ["--config", config, "--accounts", accounts];
+    const args = ["start", ...files, ...ports, ...options.args ?? []];
     const process = ChildProcess.spawn({
       command: [...options.command ?? fromSource(), ...args],
       env: { STATE_DIRECTORY: join(directory, "state"), ...options.env },
