@@ -1,6 +1,7 @@
 /** The daemon's life from its settings to its exit status. */
 
 import type { Logger } from "@logtape/logtape";
+import { checkLogFolder } from "../config/check_places.ts";
 import { ConfigError, type Finding, formatFinding } from "../config/config_error.ts";
 import { loadSettings } from "../config/load_settings.ts";
 import type { LogSettings } from "../config/settings.ts";
@@ -91,7 +92,8 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
   const daemon = await Daemon.open({ settings, log, lifecycle, env, ...(takeOver && { takeOver }) });
   report(daemon.store.warnings, (text) => logger.warn(text));
   await refuseFaults(settings, daemon.store.list());
-  report(await findKeyFaults(settings, daemon.store.list()), (text) => logger.warn(text));
+  const oddities = [...await checkLogFolder(settings), ...await findKeyFaults(settings, daemon.store.list())];
+  report(oddities, (text) => logger.warn(text));
   const reloader = new Reloader({
     parts: reloadParts(daemon, load),
     observer: manager,
