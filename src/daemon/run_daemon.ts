@@ -9,7 +9,7 @@ import type { StartSettings } from "../config/start_setting.ts";
 import { drain } from "../lifecycle/drain.ts";
 import { exitStatus } from "../lifecycle/exit_status.ts";
 import { Lifecycle } from "../lifecycle/lifecycle.ts";
-import { Reloader } from "../lifecycle/reload.ts";
+import { Reloader, type ReloadObserver } from "../lifecycle/reload.ts";
 import { ServiceManager } from "../lifecycle/service_manager.ts";
 import { listenForSignals } from "../lifecycle/signals.ts";
 import { watchUnhandledFailures } from "../lifecycle/unhandled_failures.ts";
@@ -36,23 +36,26 @@ const EARLY_LOG: LogSettings = {
   hashAddresses: false,
 };
 
+const now = () => performance.now();
+
 /** Runs the daemon until it has stopped. @returns the exit status. */
 export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOptions): Promise<number> {
   // Closed last, when the log is on disk.
   using parked = new DisposableStack();
   await using log = await openLog(EARLY_LOG);
   const logger = log.logger.getChild("lifecycle");
-  const lifecycle = new Lifecycle({ log: logger, now: () => performance.now(), exit: Deno.exit });
+  const lifecycle = new Lifecycle({ log: logger, now, exit: Deno.exit });
   using _failures = watchUnhandledFailures((error) => lifecycle.fail(error));
-  const reload = { request: (_reason: string) => {} };
+  const started = Promise.withResolvers<Reloader>();
   using _signals = listenForSignals({
     log: logger,
     onStop: (signal) => lifecycle.signalled(signal),
-    onReload: (signal) => reload.request(signal),
+    // The reloader keeps the outcome, logs it, and is waited for by the drain.
+    onReload: (signal) => void started.promise.then((reloader) => reloader.reload(signal)),
   });
   try {
     await using sandbox = await withSandbox(start, { env, out });
-    return await run(sandbox, { log, lifecycle, reload, parked });
+    return await run(sandbox, { log, lifecycle, started, parked });
   } catch (error) {
     return reportStartFailure(error, logger);
   }
@@ -71,39 +74,17 @@ function reportStartFailure(error: unknown, logger: Logger): number {
 interface Life {
   readonly log: Log;
   readonly lifecycle: Lifecycle;
-  readonly reload: { request: (reason: string) => void };
+  /** Resolves when the start is done: what has changed since it has read things is reloaded then. */
+  readonly started: PromiseWithResolvers<Reloader>;
   readonly parked: DisposableStack;
 }
 
-async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Life): Promise<number> {
+async function run(sandbox: SandboxStart, life: Life): Promise<number> {
+  const { log, lifecycle, started, parked } = life;
   const { env } = sandbox;
   const logger = log.logger.getChild("lifecycle");
-  const now = () => performance.now();
-  const load = (config = sandbox.start.config) =>
-    loadSettings({ options: { ...sandbox.start, ...(config !== undefined && { config }) }, env });
-  const { settings, warnings } = await load();
-  await log.reconfigure(settings.log);
-  report(warnings, (text) => logger.warn(text));
   await using manager = new ServiceManager({ log: logger, environment: (name) => env[name] });
-  const takeOver = settings.takeOver
-    ? new TakeOver({ settings, env, log: logger, signal: lifecycle.stopSignal })
-    : undefined;
-  await refusePlaceFaults(settings, env);
-  const daemon = await Daemon.open({ settings, log, lifecycle, env, ...(takeOver && { takeOver }) });
-  report(daemon.store.warnings, (text) => logger.warn(text));
-  await refuseFaults(settings, daemon.store.list());
-  const oddities = [...await checkLogFolder(settings), ...await findKeyFaults(settings, daemon.store.list())];
-  report(oddities, (text) => logger.warn(text));
-  const reloader = new Reloader({
-    parts: reloadParts(daemon, load),
-    observer: manager,
-    signal: lifecycle.stopSignal,
-    log: logger,
-    now,
-  });
-  daemon.reload = (reason) => reloader.reload(reason);
-  // The reloader keeps the outcome, logs it, and is waited for by the drain.
-  reload.request = (reason) => void reloader.reload(reason);
+  const { daemon, reloader } = await open(sandbox, { ...life, manager });
 
   let failure: number | undefined;
   if (!lifecycle.stopSignal.aborted) {
@@ -115,17 +96,67 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
         admin: daemon.admin!.address,
       });
       daemon.warmUp();
+      started.resolve(reloader);
     }
     await lifecycle.stopRequested;
   }
-  manager.stopping(`Draining because of ${lifecycle.stopReason}`, settings.shutdownTimeoutMs);
+  const { shutdownTimeoutMs } = daemon.settings;
+  manager.stopping(`Draining because of ${lifecycle.stopReason}`, shutdownTimeoutMs);
   const drained = await drain(drainSteps(daemon, { reloader, parked }), {
-    deadlineMs: daemon.settings.shutdownTimeoutMs,
+    deadlineMs: shutdownTimeoutMs,
     kill: lifecycle.killSignal,
     log: logger,
     now,
   });
   return failure ?? lifecycle.finish(drained);
+}
+
+interface Opened {
+  readonly daemon: Daemon;
+  readonly reloader: Reloader;
+}
+
+/** Reads and checks everything; nothing listens yet. @throws {ConfigError} With every fault. */
+async function open(
+  { start, env }: SandboxStart,
+  { log, lifecycle, manager }: Life & { readonly manager: ServiceManager },
+): Promise<Opened> {
+  const logger = log.logger.getChild("lifecycle");
+  const load = (config = start.config) =>
+    loadSettings({ options: { ...start, ...(config !== undefined && { config }) }, env });
+  const { settings, warnings } = await load();
+  await log.reconfigure(settings.log);
+  report(warnings, (text) => logger.warn(text));
+  const takeOver = settings.takeOver
+    ? new TakeOver({ settings, env, log: logger, signal: lifecycle.stopSignal })
+    : undefined;
+  await refusePlaceFaults(settings, env);
+  const daemon = await Daemon.open({ settings, log, lifecycle, env, ...(takeOver && { takeOver }) });
+  report(daemon.store.warnings, (text) => logger.warn(text));
+  await refuseFaults(settings, daemon.store.list());
+  const oddities = [...await checkLogFolder(settings), ...await findKeyFaults(settings, daemon.store.list())];
+  report(oddities, (text) => logger.warn(text));
+  const reloader = new Reloader({
+    parts: reloadParts(daemon, load),
+    observer: onceRunning(manager, lifecycle),
+    signal: lifecycle.stopSignal,
+    log: logger,
+    now,
+  });
+  daemon.reload = (reason) => reloader.reload(reason);
+  return { daemon, reloader };
+}
+
+/** READY before the start is done would have systemd start what waits for this service. */
+function onceRunning(manager: ServiceManager, lifecycle: Lifecycle): ReloadObserver {
+  return {
+    reloading() {
+      if (lifecycle.state === "running") manager.reloading();
+    },
+    ready(status) {
+      if (lifecycle.state === "running") manager.ready(status);
+    },
+  };
 }
 
 /**
