@@ -90,13 +90,17 @@ async function run(sandbox: SandboxStart, life: Life): Promise<number> {
   if (!lifecycle.stopSignal.aborted) {
     failure = await startUnlessStopped(daemon, logger);
     if (lifecycle.started()) {
-      announce(daemon, manager);
-      await sandbox.announce({
-        listener: daemon.submission.listeners[0]?.address,
-        admin: daemon.admin!.address,
-      });
-      daemon.warmUp();
-      started.resolve(reloader);
+      try {
+        announce(daemon, manager);
+        await sandbox.announce({
+          listener: daemon.submission.listeners[0]?.address,
+          admin: daemon.admin!.address,
+        });
+        daemon.warmUp();
+        started.resolve(reloader);
+      } catch (error) {
+        lifecycle.fail(error);
+      }
     }
     await lifecycle.stopRequested;
   }

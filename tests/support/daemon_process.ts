@@ -20,6 +20,8 @@ export interface DaemonProcessOptions {
   readonly command?: readonly [string, ...string[]];
   /** False: doesn't wait until the daemon is ready, for starts that are to fail. Default: true. */
   readonly waitsUntilReady?: boolean;
+  /** Nobody reads its standard output. Default: it is read. */
+  readonly closesStdout?: boolean;
   /** Is given the process before it is ready. */
   readonly onSpawn?: (process: ChildProcess) => void;
 }
@@ -63,7 +65,8 @@ export class DaemonProcess implements AsyncDisposable {
     const files = options.findsFiles ? [] : ["--config", config, "--accounts", accounts];
     const args = ["start", ...files, ...ports, ...options.args ?? []];
     const process = ChildProcess.spawn({
-      command: [...options.command ?? fromSource(), ...args],
+      command: [...options.command ?? programFromSource(), ...args],
+      closesStdout: options.closesStdout ?? false,
       env: { STATE_DIRECTORY: join(directory, "state"), ...options.env },
       cwd: directory,
     });
@@ -143,7 +146,7 @@ export class DaemonProcess implements AsyncDisposable {
 }
 
 /** The program as users run it from a checkout: with the daemon's permissions, not all. */
-function fromSource(): readonly [string, ...string[]] {
+export function programFromSource(): readonly [string, ...string[]] {
   const config = join(ROOT, "deno.json");
   return [
     Deno.execPath(),
