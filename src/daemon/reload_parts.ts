@@ -5,6 +5,7 @@ import { ConfigError, formatFinding } from "../config/config_error.ts";
 import type { LoadedSettings } from "../config/load_settings.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
 import type { LogSettings, Settings } from "../config/settings.ts";
+import { abortable } from "../oauth/abortable.ts";
 import type { PreparedReload, ReloadPart } from "../lifecycle/reload.ts";
 import type { ListenerPlan } from "../submission/submission_server.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -30,7 +31,8 @@ const FIXED: readonly (keyof Settings)[] = [
  * @param load Reads options, environment and a config.json as the start did; nothing: the one that there is.
  */
 export function reloadParts(daemon: Daemon, load: LoadSettings): ReloadPart[] {
-  return [{ name: "settings", prepare: () => prepare(daemon, load) }];
+  // Reading may hang, as on a pipe that nobody writes to; a stop waits for the end of reloads.
+  return [{ name: "settings", prepare: (signal) => abortable(prepare(daemon, load), signal) }];
 }
 
 type LoadSettings = (configFile: string | undefined) => Promise<LoadedSettings>;

@@ -12,6 +12,7 @@ import { Lifecycle } from "../lifecycle/lifecycle.ts";
 import { Reloader, type ReloadObserver } from "../lifecycle/reload.ts";
 import { ServiceManager } from "../lifecycle/service_manager.ts";
 import { listenForSignals } from "../lifecycle/signals.ts";
+import { abortable } from "../oauth/abortable.ts";
 import { watchUnhandledFailures } from "../lifecycle/unhandled_failures.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Daemon } from "./daemon.ts";
@@ -84,7 +85,9 @@ async function run(sandbox: SandboxStart, life: Life): Promise<number> {
   const { env } = sandbox;
   const logger = log.logger.getChild("lifecycle");
   await using manager = new ServiceManager({ log: logger, environment: (name) => env[name] });
-  const { daemon, reloader } = await open(sandbox, { ...life, manager });
+  const opened = await unlessStopped(open(sandbox, { ...life, manager }), lifecycle);
+  if (!opened) return lifecycle.finish({ steps: [], totalMs: 0, cut: [] });
+  const { daemon, reloader } = opened;
 
   let failure: number | undefined;
   if (!lifecycle.stopSignal.aborted) {
@@ -149,6 +152,21 @@ async function open(
   });
   daemon.reload = (reason) => reloader.reload(reason);
   return { daemon, reloader };
+}
+
+/**
+ * Waits for what only reads. A stop ends the wait: a pipe that nobody writes to, or a file system that doesn't answer, would
+ * not.
+ *
+ * @returns Nothing after a stop.
+ */
+async function unlessStopped<T>(work: Promise<T>, { stopSignal }: Lifecycle): Promise<T | undefined> {
+  try {
+    return await abortable(work, stopSignal);
+  } catch (error) {
+    if (error !== stopSignal.reason) throw error;
+    return undefined;
+  }
 }
 
 /** READY before the start is done would have systemd start what waits for this service. */
