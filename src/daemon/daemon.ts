@@ -54,7 +54,7 @@ export class Daemon {
   readonly transactions: TransactionLog;
   admin: AdminServer | undefined;
   readonly #startedAtMs = Date.now();
-  #warmUp: Promise<unknown> = Promise.resolve();
+  readonly #warmUps = new Set<Promise<void>>();
   #env: DaemonOptions["env"];
   readonly #takeOver: TakeOver | undefined;
 
@@ -189,13 +189,14 @@ export class Daemon {
   warmUp(): void {
     if (this.settings.adminOnly) return;
     const log = this.log.logger.getChild("upstream");
-    const warmUp = prewarm({ ...this, accounts: this.store.list(), log }, this.lifecycle.stopSignal);
-    this.#warmUp = Promise.all([this.#warmUp, warmUp]);
+    const warmUp = prewarm({ ...this, accounts: this.store.list(), log }, this.lifecycle.stopSignal)
+      .finally(() => this.#warmUps.delete(warmUp));
+    this.#warmUps.add(warmUp);
   }
 
-  /** Resolves when no warm-up is under way. */
-  get warmedUp(): Promise<unknown> {
-    return this.#warmUp;
+  /** Resolves when the warm-ups that are under way have ended, with one member for each. */
+  get warmedUp(): Promise<readonly void[]> {
+    return Promise.all(this.#warmUps);
   }
 
   /** Makes the account store's present state live. */

@@ -140,5 +140,5 @@ Deno.test("Reloads keep nothing of those before them", async () => {
   });
   const { code } = await child.exited;
   assert.equal(code, 0, child.lines.stderr.slice(-5).join("\n"));
-  assert.deepEqual(child.lines.stdout, ["350 reloads"]);
+  assert.deepEqual(child.lines.stdout, ["350 reloads, 0 warm-ups"]);
 });
