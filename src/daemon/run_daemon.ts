@@ -115,7 +115,7 @@ async function run(sandbox: SandboxStart, life: Life): Promise<number> {
     log: logger,
     now,
   });
-  return failure ?? lifecycle.finish(drained);
+  return lifecycle.finish(drained, failure);
 }
 
 interface Opened {

@@ -62,6 +62,7 @@ Deno.test({
     const messages = daemon.log.map(({ message }) => message);
     assert.ok(messages.some((text) => text.startsWith("Cannot start: ")), messages.join("\n"));
     assert.ok(messages.some((text) => text.startsWith("Drain step sessions done")), messages.join("\n"));
+    assert.match(messages.at(-1)!, /^Stopped in .* ms, exit 78: /);
   },
 });
 
