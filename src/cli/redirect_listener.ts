@@ -1,9 +1,9 @@
 /** Where the browser comes back to when it runs on this machine (RFC 8252 §7.3). */
 
+import { callbackPage } from "../admin/callback_page.ts";
 import { abortable } from "../oauth/abortable.ts";
 import { listenFailure } from "../transport/listen_failure.ts";
 import { CommandFailure } from "./command_failure.ts";
-import { callbackPage } from "../admin/callback_page.ts";
 
 /** A listener on loopback. Disposing it lets the browser's page finish. */
 export interface RedirectListener extends AsyncDisposable {

@@ -104,6 +104,8 @@ interface Target {
 /** Where lines go. */
 interface LineTarget {
   readonly writer: LineWriter;
+  /** Number of lost lines that the log has told of. */
+  told: number;
   /** Takes a line, its line end included. */
   add(line: string): void;
   close(): Promise<void>;
@@ -167,10 +169,9 @@ class OpenLog implements Log {
       addressDigest: hashAddresses ? this.#addressDigest : undefined,
     });
     const lines = file === undefined ? this.#stream : await this.#openFile({ ...settings, file });
-    let told = lines.writer.droppedLines;
     const emit = redactFields((record) => {
       const lost = lines.writer.droppedLines;
-      if (lost > told) lines.add(formatter(lossRecord(record, told = lost)));
+      if (lost > lines.told) lines.add(formatter(lossRecord(record, lines.told = lost)));
       lines.add(formatter(record));
     });
     return { emit, close: () => lines.close() };
@@ -207,7 +208,7 @@ class OpenLog implements Log {
 
 function streamTarget(output: LineOutput): LineTarget {
   const writer = new LineWriter(output);
-  return { writer, add: (line) => writer.write(line), close: () => writer.flush() };
+  return { writer, told: 0, add: (line) => writer.write(line), close: () => writer.flush() };
 }
 
 function fileTarget(file: LogFile): LineTarget {
@@ -216,6 +217,7 @@ function fileTarget(file: LogFile): LineTarget {
   const gatherer = new LineGatherer((lines) => writer.write(lines));
   return {
     writer,
+    told: 0,
     add: (line) => gatherer.add(line),
     async close() {
       gatherer.flush();

@@ -282,7 +282,8 @@ Deno.test("Log tells how many lines could not be written, when others can again"
   await using log = await openLog(json, { output });
   log.logger.info("lost");
   await failed.promise;
-  await log.reconfigure(json);
+  // Flushes twice: what was lost before counts still.
+  for (let count = 0; count < 2; count++) await log.reconfigure(json);
   log.logger.info("kept");
   await log[Symbol.asyncDispose]();
   const lines = written.split("\n").slice(0, -1).map((line) => JSON.parse(line));
