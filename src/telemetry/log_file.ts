@@ -15,6 +15,8 @@ export interface LogFileOptions {
 export class LogFile implements LineOutput, Disposable {
   readonly #options: LogFileOptions;
   #file: Deno.FsFile | undefined;
+  /** Its number in the file system, where there are such. */
+  #inode: number | null = null;
   /** Neither rotated nor synced: a pipe, a terminal, /dev/stdout. */
   #isDevice = false;
   /** Since the file was empty, or could last not be put aside. */
@@ -33,8 +35,11 @@ export class LogFile implements LineOutput, Disposable {
 
   /** Writes a part or all of `octets`, so that a power cut doesn't lose it. @throws {Error} Of the file system. */
   async write(octets: Uint8Array): Promise<number> {
-    if (this.#octets > 0 && this.#octets + octets.length > this.#options.maxOctets) await this.#rotate();
-    const file = this.#file ?? await this.#open();
+    if (await this.#isElsewhere()) await this.#follow();
+    let file = this.#file ?? await this.#open();
+    if (this.#octets > 0 && this.#octets + octets.length > this.#options.maxOctets) {
+      file = await this.#rotate();
+    }
     try {
       const written = await file.write(octets);
       if (!this.#isDevice) {
@@ -56,13 +61,33 @@ export class LogFile implements LineOutput, Disposable {
 
   async #open(): Promise<Deno.FsFile> {
     const file = await Deno.open(this.#options.path, { create: true, append: true });
-    const { isFile, size } = await file.stat();
+    const { isFile, size, ino } = await file.stat();
+    this.#inode = ino;
     this.#isDevice = !isFile;
     this.#octets = isFile ? size : 0;
+    this.#file?.close();
     return this.#file = file;
   }
 
-  async #rotate(): Promise<void> {
+  /** Moved or removed by hand, or put aside by a log that was opened on it before or after this one. */
+  async #isElsewhere(): Promise<boolean> {
+    try {
+      return (await Deno.stat(this.#options.path)).ino !== this.#inode;
+    } catch (error) {
+      return error instanceof Deno.errors.NotFound;
+    }
+  }
+
+  /** Where no file can be made, the lines go on to where the old one went. */
+  async #follow(): Promise<void> {
+    try {
+      await this.#open();
+    } catch (error) {
+      if (!this.#file) throw error;
+    }
+  }
+
+  async #rotate(): Promise<Deno.FsFile> {
     const { path, maxFiles, onRotationFailure } = this.#options;
     this[Symbol.dispose]();
     let failure: Error | undefined;
@@ -75,10 +100,12 @@ export class LogFile implements LineOutput, Disposable {
       if (!(error instanceof Error)) throw error;
       failure = error;
     }
-    await this.#open();
-    if (!failure) return;
-    this.#octets = 0;
-    onRotationFailure(failure);
+    const file = await this.#open();
+    if (failure) {
+      this.#octets = 0;
+      onRotationFailure(failure);
+    }
+    return file;
   }
 }
 
