@@ -5,10 +5,17 @@ import { runProgram } from "./cli/program.ts";
 
 const encoder = new TextEncoder();
 
-/** Writes to a terminal, pipe or file; blocks until it is taken, so that nothing is lost at the exit. */
+/**
+ * Writes to a terminal, pipe or file; blocks until it is taken, so that nothing is lost at the exit. That nobody reads any
+ * more, as behind `| head`, is no reason to leave work undone.
+ */
 function writeLine(stream: { writeSync(octets: Uint8Array): number }, line: string): void {
   let octets = encoder.encode(`${line}\n`);
-  while (octets.length > 0) octets = octets.subarray(stream.writeSync(octets));
+  try {
+    while (octets.length > 0) octets = octets.subarray(stream.writeSync(octets));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }
 
 if (import.meta.main) {

@@ -63,7 +63,11 @@ export class AccountStore {
     this.#options = options;
     this.#file = new SharedFile({
       path: file,
-      parse: (text) => parseAccountsDocument(text, file),
+      parse: (text) => {
+        // It may come back: to go by its absence would drop the accounts, and an edit would write a file without them.
+        if (text === undefined && this.list().length > 0) throw goneAway(file);
+        return parseAccountsDocument(text, file);
+      },
       serialize: (document) => document.serialize(),
     });
     this.#tokens = new RefreshTokenKeeper({ ...options, accountsFile: this.#file });
@@ -190,7 +194,7 @@ export class AccountStore {
    * Reads and checks the file for a reload, and changes nothing yet.
    *
    * @param options `resolveProvider` where the providers are reloaded too.
-   * @throws {ConfigError} With every fault of the file.
+   * @throws {ConfigError} With every fault of the file, or if it was there and is gone.
    */
   async prepareReload(
     options: { readonly resolveProvider?: ResolveProvider } = {},
@@ -326,6 +330,11 @@ export class AccountStore {
       });
     }
   }
+}
+
+function goneAway(file: string): ConfigError {
+  const hint = "put it back; to have no account any more, write [] there";
+  return new ConfigError([{ file, path: "", message: "is not there any more", hint }]);
 }
 
 function notFound(email: string): AccountStoreError {

@@ -58,7 +58,7 @@ export class AdminClient {
   }
 
   /**
-   * Makes one call.
+   * Makes one call, if a daemon answers: nobody else is to see the token.
    *
    * @throws {NoDaemonError} If nothing answers.
    * @throws {CommandFailure} If there is no token, it is refused, or what answers is no daemon.
@@ -68,6 +68,7 @@ export class AdminClient {
     path: string,
     { timeoutMs = requestTimeoutMs }: { readonly timeoutMs?: number } = {},
   ): Promise<AdminAnswer> {
+    if (!await this.isUp()) throw this.#noDaemon();
     const token = await this.#token();
     const answer = await this.#fetch(path, {
       method,
@@ -107,12 +108,9 @@ export class AdminClient {
       (signal) => this.#exchange(path, { ...init, signal }),
       { signal: never, timeoutMs },
     );
-    try {
-      return { status, body: JSON.parse(text) };
-    } catch (error) {
-      if (error instanceof SyntaxError) throw this.#stranger();
-      throw error;
-    }
+    const body = parseObject(text);
+    if (!body) throw this.#stranger();
+    return { status, body };
   }
 
   async #exchange(path: string, init: RequestInit): Promise<{ status: number; text: string }> {
@@ -136,7 +134,6 @@ export class AdminClient {
       stateDirectory: settings.stateDirectory,
     });
     if (token) return token;
-    if (!await this.isUp()) throw this.#noDaemon();
     throw new CommandFailure(
       `There is no admin token in ${settings.stateDirectory}: run this as the daemon's user, or give --token-file (the daemon's log names the file)`,
     );
@@ -148,6 +145,17 @@ export class AdminClient {
 
   #stranger(): CommandFailure {
     return new CommandFailure(`Something else than this program answers at ${this.url}: see --admin-port`);
+  }
+}
+
+/** @returns Nothing if the text is no JSON object. */
+function parseObject(text: string): AdminAnswer["body"] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 

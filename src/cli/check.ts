@@ -45,10 +45,14 @@ export function registerCheck(
     .option("--json", "print JSON")
     .addHelpText("after", examples);
   addStartOptions(command).action(async () => {
-    const report = await check(command, context, validateAccounts);
-    if (command.opts<{ json?: boolean }>().json) context.out(jsonLine(toJson(report)));
-    else printReport(report, context);
-    context.finish(report.faults.length === 0 ? exitStatus.clean : exitStatus.config);
+    const { runCommand } = await import("./command_failure.ts");
+    const { json } = command.opts<{ json?: boolean }>();
+    await runCommand(async () => {
+      const report = await check(command, context, validateAccounts);
+      if (json) context.out(jsonLine(toJson(report)));
+      else printReport(report, context);
+      context.finish(report.faults.length === 0 ? exitStatus.clean : exitStatus.config);
+    }, { context, json });
   });
 }
 

@@ -27,9 +27,7 @@ export interface OutputOptions {
   readonly json?: boolean | undefined;
 }
 
-/**
- * Runs a command's work. What an operator can mend is told in a line or two, without a stack; the rest is thrown on.
- */
+/** Runs a command's work. A failure is told in a line or two; at `XOAUTH2_LOG_LEVEL=debug` with the place in the code. */
 export async function runCommand(
   work: () => Promise<void>,
   { context, json }: OutputOptions & { readonly context: CommandContext },
@@ -37,8 +35,10 @@ export async function runCommand(
   try {
     await work();
   } catch (error) {
+    if (!(error instanceof Error)) throw error;
     const { status, message, findings } = describe(error);
     context.finish(status);
+    if (/^(debug|trace)$/i.test(context.env["XOAUTH2_LOG_LEVEL"] ?? "")) context.err(`${error.stack}`);
     if (json) return context.out(jsonLine({ success: false, error: message, details: findings }));
     context.err(`${styled("error:", "red", context.isTerminal)} ${message}`);
     for (const { file, path, message: what, hint } of findings) {
@@ -48,7 +48,7 @@ export async function runCommand(
   }
 }
 
-function describe(error: unknown): { status: number; message: string; findings: readonly Finding[] } {
+function describe(error: Error): { status: number; message: string; findings: readonly Finding[] } {
   if (error instanceof CommandFailure) {
     return { status: error.status, message: error.message, findings: [] };
   }
@@ -56,14 +56,5 @@ function describe(error: unknown): { status: number; message: string; findings: 
     const message = "The configuration can't be used (see xoauth2-proxy check)";
     return { status: exitStatus.config, message, findings: error.findings };
   }
-  if (error instanceof Error && isExpected(error)) {
-    return { status: exitStatus.failure, message: error.message, findings: [] };
-  }
-  throw error;
-}
-
-/** Errors of our own classes tell the operator what to do; those of the system tell what is in the way. */
-function isExpected(error: Error): boolean {
-  return error.name === "AccountStoreError" || error.name === "TokenError" ||
-    error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied;
+  return { status: exitStatus.failure, message: error.message, findings: [] };
 }

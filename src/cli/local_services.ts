@@ -7,6 +7,7 @@ import type { Environment } from "../config/platform_places.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { MailboxDirectory, readAuthorities } from "../daemon/mailbox_directory.ts";
+import { refuseAccountsFaults } from "../daemon/start_faults.ts";
 import { TokenService } from "../oauth/token_service.ts";
 import { Deadlines } from "../transport/deadlines.ts";
 import { Dialer } from "../upstream/dialer.ts";
@@ -44,10 +45,12 @@ export async function openStore({ settings, env }: LocalServicesOptions): Promis
 /**
  * Opens the accounts file and what it takes to use the accounts.
  *
- * @throws {ConfigError} With every fault of the file, or for a `ca_file` that can't be read.
+ * @throws {ConfigError} With every fault of the file, of the accounts key or the rotated tokens, or for a `ca_file` that can't
+ *   be read.
  */
 export async function openLocalServices(options: LocalServicesOptions): Promise<LocalServices> {
   const { settings } = options;
+  await refuseAccountsFaults(settings, options.env);
   const store = await openStore(options);
   const tokens = new TokenService({
     tokenTimeoutMs: settings.tokenTimeoutMs,

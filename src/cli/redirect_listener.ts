@@ -1,7 +1,9 @@
 /** Where the browser comes back to when it runs on this machine (RFC 8252 §7.3). */
 
-import { abortable } from "../oauth/abortable.ts";
 import { callbackPage } from "../admin/callback_page.ts";
+import { abortable } from "../oauth/abortable.ts";
+import { listenFailure } from "../transport/listen_failure.ts";
+import { CommandFailure } from "./command_failure.ts";
 
 /** A listener on loopback. Disposing it lets the browser's page finish. */
 export interface RedirectListener extends AsyncDisposable {
@@ -14,13 +16,14 @@ export interface RedirectListener extends AsyncDisposable {
 /**
  * Listens on 127.0.0.1.
  *
+ * @throws {CommandFailure} If the port can't be had.
  * @param redirectUri Its port is taken; default: http://localhost with a free port.
  */
 export function listenForRedirect(redirectUri?: string): RedirectListener {
   const wanted = redirectUri === undefined ? undefined : new URL(redirectUri);
   const port = wanted === undefined ? 0 : Number(wanted.port || 80);
   const waiting = new Map<string, PromiseWithResolvers<string>>();
-  const server = Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, async ({ url }) => {
+  const server = serve(port, async ({ url }) => {
     const { searchParams } = new URL(url);
     const waiter = waiting.get(searchParams.get("state") ?? "");
     waiter?.resolve(url);
@@ -42,4 +45,22 @@ export function listenForRedirect(redirectUri?: string): RedirectListener {
     },
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
+}
+
+function serve(
+  port: number,
+  handler: (request: Request) => Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  const place = { hostname: "127.0.0.1", port };
+  try {
+    return Deno.serve({ ...place, onListen: () => {} }, handler);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new CommandFailure(
+      `Cannot wait for the browser: ${
+        (listenFailure(error, place) as Error).message
+      } (give another --redirect-uri, or --manual)`,
+      { cause: error },
+    );
+  }
 }

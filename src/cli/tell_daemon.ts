@@ -1,5 +1,4 @@
 import { AdminClient, type AdminClientOptions, errorOf, NoDaemonError } from "./admin_client.ts";
-import { CommandFailure } from "./command_failure.ts";
 
 /** Whether a daemon took an edit of the accounts file over. */
 export interface DaemonNotice {
@@ -7,7 +6,10 @@ export interface DaemonNotice {
   readonly text: string;
 }
 
-/** Asks a daemon that answers to reload. The edit itself is done, so nothing here fails the command. */
+/**
+ * Asks a daemon that answers to reload. Never rejects: the edit itself is done, and what the command has to tell of it, such as
+ * a password that was made, must be told.
+ */
 export async function tellDaemon(options: AdminClientOptions): Promise<DaemonNotice> {
   const daemon = new AdminClient(options);
   try {
@@ -26,7 +28,7 @@ export async function tellDaemon(options: AdminClientOptions): Promise<DaemonNot
         text: `No daemon answers at ${daemon.url}: it counts from the next start on${error.doubt}`,
       };
     }
-    if (!(error instanceof CommandFailure)) throw error;
+    if (!(error instanceof Error)) throw error;
     return { outcome: "not_reloaded", text: `The daemon was not told: ${error.message}` };
   }
 }

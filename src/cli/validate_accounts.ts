@@ -1,4 +1,4 @@
-import { checkHosts } from "../config/check_places.ts";
+import { checkHosts, checkLogFolder } from "../config/check_places.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Environment } from "../config/platform_places.ts";
 import type { Settings } from "../config/settings.ts";
@@ -12,7 +12,11 @@ export async function validateAccounts(settings: Settings, env: Environment): Pr
   try {
     const store = await openStore({ settings, env });
     const faults = await findStartFaults(settings, store.list());
-    const warnings = [...store.warnings, ...await findKeyFaults(settings, store.list())];
+    const warnings = [
+      ...store.warnings,
+      ...await checkLogFolder(settings),
+      ...await findKeyFaults(settings, store.list()),
+    ];
     return { accounts: store.list().length, faults: [...placeFaults, ...faults], warnings };
   } catch (error) {
     if (error instanceof ConfigError) {

@@ -21,6 +21,18 @@ export async function checkLogFile({ log: { file } }: Settings): Promise<Finding
   return [{ file, path: "", message: `can't be opened for the log: ${fault}`, hint }];
 }
 
+/** Finds a log file that can be written, but not put aside when it is full: the folder is another user's. */
+export async function checkLogFolder({ log: { file } }: Settings): Promise<Finding[]> {
+  if (file === undefined) return [];
+  const fault = await faultOf(async () => {
+    if (await exists(file) && (await stat(file)).isFile()) await access(dirname(file), constants.W_OK);
+    return undefined;
+  });
+  if (fault === undefined) return [];
+  const hint = "let the user that the daemon runs as write in its folder, or change log.file";
+  return [{ file, path: "", message: `can't be put aside when it is full, and grows on: ${fault}`, hint }];
+}
+
 /** Finds something in the place of the state folder that is no folder. One that isn't there is made by the daemon. */
 export async function checkStateFolder({ stateDirectory: file }: Settings): Promise<Finding[]> {
   const fault = await faultOf(async () =>

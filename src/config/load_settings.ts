@@ -137,7 +137,8 @@ async function isLink(path: string): Promise<boolean> {
 }
 
 function missingConfig(path: string): ConfigError {
-  const hint = "check --config or XOAUTH2_CONFIG, or leave it out for the built-in defaults";
+  const hint =
+    "put it there, or check --config or XOAUTH2_CONFIG; without either there are built-in defaults";
   return new ConfigError([{ file: path, path: "", message: "does not exist", hint }]);
 }
 

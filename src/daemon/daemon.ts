@@ -10,6 +10,7 @@ import { resolveProvider } from "../config/resolve_provider.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { ReloadOutcome } from "../lifecycle/reload.ts";
+import { abortable } from "../oauth/abortable.ts";
 import { TokenService } from "../oauth/token_service.ts";
 import { Relay } from "../relay/relay.ts";
 import { Authenticator } from "../submission/authenticator.ts";
@@ -53,7 +54,7 @@ export class Daemon {
   readonly transactions: TransactionLog;
   admin: AdminServer | undefined;
   readonly #startedAtMs = Date.now();
-  #warmUp: Promise<unknown> = Promise.resolve();
+  readonly #warmUps = new Set<Promise<void>>();
   #env: DaemonOptions["env"];
   readonly #takeOver: TakeOver | undefined;
 
@@ -144,14 +145,17 @@ export class Daemon {
   /**
    * Opens listeners and admin server. After a failure the listeners may be open: they are the drain's affair.
    *
+   * @throws The stop signal's reason, if it aborts while something is read or waited for.
    * @throws {ConfigError} and the system's errors for addresses that can't be had.
    */
   async start(): Promise<void> {
-    const { settings } = this;
-    this.mailboxes.refresh(await readAuthorities(providersOf(settings, this.store.list())));
+    const { settings, lifecycle: { stopSignal } } = this;
+    const authorities = readAuthorities(providersOf(settings, this.store.list()));
+    this.mailboxes.refresh(await abortable(authorities, stopSignal));
     const isShared = await this.#takeOver?.isNeeded() ?? false;
     if (!settings.adminOnly) {
-      await this.submission.listen(await planListeners(settings.listeners), { isShared });
+      const plans = await abortable(planListeners(settings.listeners), stopSignal);
+      await this.submission.listen(plans, { isShared });
     }
     if (isShared) {
       await this.#takeOver?.replace();
@@ -166,13 +170,14 @@ export class Daemon {
    * Settings that can't be used don't stand in the way of that.
    */
   async #readAfterTakeOver(): Promise<void> {
+    const { stopSignal } = this.lifecycle;
     const outcome = await this.reload("the take-over");
     if (outcome.applied) return;
-    this.lifecycle.stopSignal.throwIfAborted();
+    stopSignal.throwIfAborted();
     this.log.logger.getChild("lifecycle").error(
       "The reload after the take-over was refused: going on with the settings of the start, and the accounts as they are now",
     );
-    await this.store.reload();
+    await abortable(this.store.reload(), stopSignal);
     this.accountsChanged();
   }
 
@@ -189,13 +194,14 @@ export class Daemon {
   warmUp(): void {
     if (this.settings.adminOnly) return;
     const log = this.log.logger.getChild("upstream");
-    const warmUp = prewarm({ ...this, accounts: this.store.list(), log }, this.lifecycle.stopSignal);
-    this.#warmUp = Promise.all([this.#warmUp, warmUp]);
+    const warmUp = prewarm({ ...this, accounts: this.store.list(), log }, this.lifecycle.stopSignal)
+      .finally(() => this.#warmUps.delete(warmUp));
+    this.#warmUps.add(warmUp);
   }
 
-  /** Resolves when no warm-up is under way. */
-  get warmedUp(): Promise<unknown> {
-    return this.#warmUp;
+  /** Resolves when the warm-ups that are under way have ended, with one member for each. */
+  get warmedUp(): Promise<readonly void[]> {
+    return Promise.all(this.#warmUps);
   }
 
   /** Makes the account store's present state live. */

@@ -6,6 +6,7 @@ import type { LoadedSettings } from "../config/load_settings.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
 import type { LogSettings, Settings } from "../config/settings.ts";
 import type { PreparedReload, ReloadPart } from "../lifecycle/reload.ts";
+import { abortable } from "../oauth/abortable.ts";
 import type { ListenerPlan } from "../submission/submission_server.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Daemon } from "./daemon.ts";
@@ -27,16 +28,20 @@ const FIXED: readonly (keyof Settings)[] = [
 /**
  * The one part: accounts depend upon providers, listeners upon accounts, so they change together.
  *
- * @param load Reads options, environment and config.json as the start did.
+ * @param load Reads options, environment and a config.json as the start did; nothing: the one that there is.
  */
-export function reloadParts(daemon: Daemon, load: () => Promise<LoadedSettings>): ReloadPart[] {
-  return [{ name: "settings", prepare: () => prepare(daemon, load) }];
+export function reloadParts(daemon: Daemon, load: LoadSettings): ReloadPart[] {
+  // Reading may hang, as on a pipe that nobody writes to; a stop waits for the end of reloads.
+  return [{ name: "settings", prepare: (signal) => abortable(prepare(daemon, load), signal) }];
 }
 
-async function prepare(daemon: Daemon, load: () => Promise<LoadedSettings>): Promise<PreparedReload> {
+type LoadSettings = (configFile: string | undefined) => Promise<LoadedSettings>;
+
+async function prepare(daemon: Daemon, load: LoadSettings): Promise<PreparedReload> {
   const log = daemon.log.logger.getChild("lifecycle");
-  const { settings, warnings } = await load();
   const before = daemon.settings;
+  // Looked for anew, a file that is away for a moment would put another in its place, or the defaults.
+  const { settings, warnings } = await load(before.configFile);
   const accounts = await daemon.store.prepareReload({ resolveProvider: resolverOf(settings.providers) });
   await refuseFaults(settings, accounts.accounts);
   const plans = settings.adminOnly ? [] : await planListeners(settings.listeners);

@@ -1,6 +1,7 @@
 /** The daemon's life from its settings to its exit status. */
 
 import type { Logger } from "@logtape/logtape";
+import { checkLogFolder } from "../config/check_places.ts";
 import { ConfigError, type Finding, formatFinding } from "../config/config_error.ts";
 import { loadSettings } from "../config/load_settings.ts";
 import type { LogSettings } from "../config/settings.ts";
@@ -8,10 +9,11 @@ import type { StartSettings } from "../config/start_setting.ts";
 import { drain } from "../lifecycle/drain.ts";
 import { exitStatus } from "../lifecycle/exit_status.ts";
 import { Lifecycle } from "../lifecycle/lifecycle.ts";
-import { Reloader } from "../lifecycle/reload.ts";
+import { Reloader, type ReloadObserver } from "../lifecycle/reload.ts";
 import { ServiceManager } from "../lifecycle/service_manager.ts";
 import { listenForSignals } from "../lifecycle/signals.ts";
 import { watchUnhandledFailures } from "../lifecycle/unhandled_failures.ts";
+import { abortable } from "../oauth/abortable.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Daemon } from "./daemon.ts";
 import { drainSteps } from "./drain_steps.ts";
@@ -35,23 +37,26 @@ const EARLY_LOG: LogSettings = {
   hashAddresses: false,
 };
 
+const now = () => performance.now();
+
 /** Runs the daemon until it has stopped. @returns the exit status. */
 export async function runDaemon(start: StartSettings, { env, out }: RunDaemonOptions): Promise<number> {
   // Closed last, when the log is on disk.
   using parked = new DisposableStack();
   await using log = await openLog(EARLY_LOG);
   const logger = log.logger.getChild("lifecycle");
-  const lifecycle = new Lifecycle({ log: logger, now: () => performance.now(), exit: Deno.exit });
+  const lifecycle = new Lifecycle({ log: logger, now, exit: Deno.exit });
   using _failures = watchUnhandledFailures((error) => lifecycle.fail(error));
-  const reload = { request: (_reason: string) => {} };
+  const started = Promise.withResolvers<Reloader>();
   using _signals = listenForSignals({
     log: logger,
     onStop: (signal) => lifecycle.signalled(signal),
-    onReload: (signal) => reload.request(signal),
+    // The reloader keeps the outcome, logs it, and is waited for by the drain.
+    onReload: (signal) => void started.promise.then((reloader) => reloader.reload(signal)),
   });
   try {
     await using sandbox = await withSandbox(start, { env, out });
-    return await run(sandbox, { log, lifecycle, reload, parked });
+    return await run(sandbox, { log, lifecycle, started, parked });
   } catch (error) {
     return reportStartFailure(error, logger);
   }
@@ -70,19 +75,65 @@ function reportStartFailure(error: unknown, logger: Logger): number {
 interface Life {
   readonly log: Log;
   readonly lifecycle: Lifecycle;
-  readonly reload: { request: (reason: string) => void };
+  /** Resolves when the start is done: what has changed since it has read things is reloaded then. */
+  readonly started: PromiseWithResolvers<Reloader>;
   readonly parked: DisposableStack;
 }
 
-async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Life): Promise<number> {
+async function run(sandbox: SandboxStart, life: Life): Promise<number> {
+  const { log, lifecycle, started, parked } = life;
   const { env } = sandbox;
   const logger = log.logger.getChild("lifecycle");
-  const now = () => performance.now();
-  const load = () => loadSettings({ options: sandbox.start, env });
+  await using manager = new ServiceManager({ log: logger, environment: (name) => env[name] });
+  const opened = await unlessStopped(open(sandbox, { ...life, manager }), lifecycle);
+  if (!opened) return lifecycle.finish({ steps: [], totalMs: 0, cut: [] });
+  const { daemon, reloader } = opened;
+
+  let failure: number | undefined;
+  if (!lifecycle.stopSignal.aborted) {
+    failure = await startUnlessStopped(daemon, logger);
+    if (lifecycle.started()) {
+      try {
+        announce(daemon, manager);
+        await sandbox.announce({
+          listener: daemon.submission.listeners[0]?.address,
+          admin: daemon.admin!.address,
+        });
+        daemon.warmUp();
+        started.resolve(reloader);
+      } catch (error) {
+        lifecycle.fail(error);
+      }
+    }
+    await lifecycle.stopRequested;
+  }
+  const { shutdownTimeoutMs } = daemon.settings;
+  manager.stopping(`Draining because of ${lifecycle.stopReason}`, shutdownTimeoutMs);
+  const drained = await drain(drainSteps(daemon, { reloader, parked }), {
+    deadlineMs: shutdownTimeoutMs,
+    kill: lifecycle.killSignal,
+    log: logger,
+    now,
+  });
+  return lifecycle.finish(drained, failure);
+}
+
+interface Opened {
+  readonly daemon: Daemon;
+  readonly reloader: Reloader;
+}
+
+/** Reads and checks everything; nothing listens yet. @throws {ConfigError} With every fault. */
+async function open(
+  { start, env }: SandboxStart,
+  { log, lifecycle, manager }: Life & { readonly manager: ServiceManager },
+): Promise<Opened> {
+  const logger = log.logger.getChild("lifecycle");
+  const load = (config = start.config) =>
+    loadSettings({ options: { ...start, ...(config !== undefined && { config }) }, env });
   const { settings, warnings } = await load();
   await log.reconfigure(settings.log);
   report(warnings, (text) => logger.warn(text));
-  await using manager = new ServiceManager({ log: logger, environment: (name) => env[name] });
   const takeOver = settings.takeOver
     ? new TakeOver({ settings, env, log: logger, signal: lifecycle.stopSignal })
     : undefined;
@@ -90,39 +141,44 @@ async function run(sandbox: SandboxStart, { log, lifecycle, reload, parked }: Li
   const daemon = await Daemon.open({ settings, log, lifecycle, env, ...(takeOver && { takeOver }) });
   report(daemon.store.warnings, (text) => logger.warn(text));
   await refuseFaults(settings, daemon.store.list());
-  report(await findKeyFaults(settings, daemon.store.list()), (text) => logger.warn(text));
+  const oddities = [...await checkLogFolder(settings), ...await findKeyFaults(settings, daemon.store.list())];
+  report(oddities, (text) => logger.warn(text));
   const reloader = new Reloader({
     parts: reloadParts(daemon, load),
-    observer: manager,
+    observer: onceRunning(manager, lifecycle),
     signal: lifecycle.stopSignal,
     log: logger,
     now,
   });
   daemon.reload = (reason) => reloader.reload(reason);
-  // The reloader keeps the outcome, logs it, and is waited for by the drain.
-  reload.request = (reason) => void reloader.reload(reason);
+  return { daemon, reloader };
+}
 
-  let failure: number | undefined;
-  if (!lifecycle.stopSignal.aborted) {
-    failure = await startUnlessStopped(daemon, logger);
-    if (lifecycle.started()) {
-      announce(daemon, manager);
-      await sandbox.announce({
-        listener: daemon.submission.listeners[0]?.address,
-        admin: daemon.admin!.address,
-      });
-      daemon.warmUp();
-    }
-    await lifecycle.stopRequested;
+/**
+ * Waits for what only reads. A stop ends the wait: a pipe that nobody writes to, or a file system that doesn't answer, would
+ * not.
+ *
+ * @returns Nothing after a stop.
+ */
+async function unlessStopped<T>(work: Promise<T>, { stopSignal }: Lifecycle): Promise<T | undefined> {
+  try {
+    return await abortable(work, stopSignal);
+  } catch (error) {
+    if (error !== stopSignal.reason) throw error;
+    return undefined;
   }
-  manager.stopping(`Draining because of ${lifecycle.stopReason}`, settings.shutdownTimeoutMs);
-  const drained = await drain(drainSteps(daemon, { reloader, parked }), {
-    deadlineMs: daemon.settings.shutdownTimeoutMs,
-    kill: lifecycle.killSignal,
-    log: logger,
-    now,
-  });
-  return failure ?? lifecycle.finish(drained);
+}
+
+/** READY before the start is done would have systemd start what waits for this service. */
+function onceRunning(manager: ServiceManager, lifecycle: Lifecycle): ReloadObserver {
+  return {
+    reloading() {
+      if (lifecycle.state === "running") manager.reloading();
+    },
+    ready(status) {
+      if (lifecycle.state === "running") manager.ready(status);
+    },
+  };
 }
 
 /**

@@ -32,6 +32,19 @@ export async function refusePlaceFaults(settings: Settings, env: Environment): P
   refuse(await findPlaceFaults(settings, env));
 }
 
+/**
+ * Refuses accounts that can't be read, for what is wrong with their file, its key or the rotated tokens.
+ *
+ * @throws {ConfigError}
+ */
+export async function refuseAccountsFaults(settings: Settings, env: Environment): Promise<void> {
+  refuse([
+    ...await checkAccountsFile(settings),
+    ...await checkAccountsKey(env),
+    ...await checkRotatedTokens(settings),
+  ]);
+}
+
 function refuse(findings: readonly Finding[]): void {
   if (findings.length > 0) throw new ConfigError(findings);
 }

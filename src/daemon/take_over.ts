@@ -11,11 +11,12 @@ import { ConfigError } from "../config/config_error.ts";
 import type { Settings } from "../config/settings.ts";
 import { abortable } from "../oauth/abortable.ts";
 import { delay } from "../oauth/delay.ts";
+import { withTimeout } from "../oauth/with_timeout.ts";
 
 /** What a take-over needs. */
 export interface TakeOverOptions {
-  /** Of this daemon; the other one has its admin API at the same address, and its token in the same place. */
-  readonly settings: Pick<Settings, "admin" | "stateDirectory">;
+  /** Of this daemon; the other one has its admin API at the same address, its token in the same place, and as long to drain. */
+  readonly settings: Pick<Settings, "admin" | "stateDirectory" | "shutdownTimeoutMs">;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
   /** Gives up waiting; the other daemon stops all the same. */
@@ -23,6 +24,8 @@ export interface TakeOverOptions {
 }
 
 const pollMs = 20;
+/** A daemon that ends takes this much longer than its longest drain at most. */
+const graceMs = 3_000;
 
 /** One take-over. */
 export class TakeOver {
@@ -68,11 +71,11 @@ export class TakeOver {
   /**
    * Tells the other daemon to stop, and waits until it has let go of its connections and its files.
    *
-   * @throws {CommandFailure} If it refuses; it runs on.
+   * @throws {CommandFailure} If it refuses, or is still there when its longest drain must have ended; it runs on.
    * @throws The signal's reason.
    */
   async replace(): Promise<void> {
-    const { log, signal } = this.#options;
+    const { log } = this.#options;
     const answer = await this.#unlessGone(this.#predecessor.call("POST", "/admin/shutdown"));
     if (!answer) {
       log.info("The daemon at {url} has ended by itself", { url: this.#predecessor.url });
@@ -84,7 +87,7 @@ export class TakeOver {
     log.info("Taking over from pid {pid}, which drains", { pid: answer.body["pid"] });
     const startedMs = performance.now();
     // Its admin API closes when everything else has.
-    while (await this.#isThere()) await delay(pollMs, signal);
+    await this.#gone(answer.body["pid"]);
     log.info("Took over from pid {pid} after {ms} ms", {
       pid: answer.body["pid"],
       ms: Math.round(performance.now() - startedMs),
@@ -96,20 +99,38 @@ export class TakeOver {
     this.#mayDial.resolve();
   }
 
+  async #gone(pid: unknown): Promise<void> {
+    const { settings: { shutdownTimeoutMs }, signal } = this.#options;
+    const timeoutMs = shutdownTimeoutMs + graceMs;
+    try {
+      await withTimeout(async (signal) => {
+        while (await this.#isThere(signal)) await delay(pollMs, signal);
+      }, { signal, timeoutMs });
+    } catch (error) {
+      if (!(error instanceof DOMException && error.name === "TimeoutError")) throw error;
+      throw new CommandFailure(
+        `The daemon with pid ${pid} is still there ${
+          timeoutMs / 1000
+        } s after it was told to stop: end it, and start this one again`,
+        { cause: error },
+      );
+    }
+  }
+
   /** @returns Nothing if the other daemon ended before it could answer. */
   async #unlessGone(call: Promise<AdminAnswer>): Promise<AdminAnswer | undefined> {
     try {
       return await abortable(call, this.#options.signal);
     } catch (error) {
-      if (!(error instanceof NoDaemonError) || await this.#isThere()) throw error;
+      if (!(error instanceof NoDaemonError) || await this.#isThere(this.#options.signal)) throw error;
       return undefined;
     }
   }
 
   /** One that is too busy to answer is there. */
-  async #isThere(): Promise<boolean> {
+  async #isThere(signal: AbortSignal): Promise<boolean> {
     try {
-      return await abortable(this.#predecessor.isUp(), this.#options.signal);
+      return await abortable(this.#predecessor.isUp(), signal);
     } catch (error) {
       if (error instanceof CommandFailure) return true;
       throw error;

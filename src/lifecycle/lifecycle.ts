@@ -130,11 +130,12 @@ export class Lifecycle {
   /**
    * Ends the life: logs the one line that tells the whole stop.
    *
+   * @param startFailure Exit status of a start that failed.
    * @returns The exit status: 0 clean, 1 failure, 75 work was cut, 130 or 143 ended by a second signal.
    */
-  finish(report: DrainReport): number {
+  finish(report: DrainReport, startFailure?: number): number {
     this.#state = "stopped";
-    const status = this.#exitStatus(report);
+    const status = startFailure ?? this.#exitStatus(report);
     const story = describeReport(report);
     const properties = { totalMs: report.totalMs, exitStatus: status, story, reason: this.#stopReason };
     const message = "Stopped in {totalMs} ms, exit {exitStatus}: {story}";

@@ -97,7 +97,8 @@ export class Reloader {
     log.info("Reloading because of {reason}", { reason });
     observer.reloading();
     const { candidates, findings } = await this.#prepareAll();
-    if (signal.aborted) findings.push(stoppingFinding);
+    // Whatever else is to be said: it may be the stop that has ended the reading.
+    if (signal.aborted) findings.splice(0, Infinity, stoppingFinding);
     if (findings.length === 0) findings.push(...await this.#applyAll(candidates));
     else await this.#discardAll(candidates);
     const ms = elapsedMs();

@@ -6,7 +6,6 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { getRotatingFileSink } from "@logtape/file";
 import {
   compareLogLevel,
   configureSync,
@@ -23,6 +22,7 @@ import type { LogSettings } from "../config/settings.ts";
 import { AddressDigest } from "./address_digest.ts";
 import { LineGatherer } from "./line_gatherer.ts";
 import { type LineOutput, LineWriter } from "./line_writer.ts";
+import { LogFile } from "./log_file.ts";
 import { isFlat, logFormatter } from "./log_format.ts";
 import { redacted, secretFields } from "./secret_patterns.ts";
 
@@ -61,8 +61,15 @@ export interface OpenLogOptions {
  *
  * @throws {ConfigError} If the file can't be opened.
  */
-export function openLog(settings: LogSettings, options: OpenLogOptions = {}): Promise<Log> {
-  return Promise.resolve().then(() => new OpenLog(settings, options));
+export async function openLog(settings: LogSettings, options: OpenLogOptions = {}): Promise<Log> {
+  const log = new OpenLog(options);
+  try {
+    await log.reconfigure(settings);
+    return log;
+  } catch (error) {
+    await log[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 const openLogs = new Set<OpenLog>();
@@ -88,29 +95,36 @@ function freeCategory(): string {
   return category;
 }
 
-/** Where formatted records go, and how that ends. */
+/** Where records go, and how that ends. */
 interface Target {
   readonly emit: Sink;
+  close(): Promise<void>;
+}
+
+/** Where lines go. */
+interface LineTarget {
+  readonly writer: LineWriter;
+  /** Number of lost lines that the log has told of. */
+  told: number;
+  /** Takes a line, its line end included. */
+  add(line: string): void;
   close(): Promise<void>;
 }
 
 class OpenLog implements Log {
   readonly category = freeCategory();
   readonly logger: Logger = getLogger(this.category);
-  readonly #writer: LineWriter;
+  readonly #stream: LineTarget;
   readonly #isTerminal: boolean;
   readonly #addressDigest: AddressDigest;
-  #target: Target;
-  #level: LogSettings["level"];
+  #target: Target = { emit: () => {}, close: () => Promise.resolve() };
+  #level: LogSettings["level"] = "info";
 
-  constructor(settings: LogSettings, options: OpenLogOptions) {
-    this.#writer = new LineWriter(options.output ?? Deno.stderr);
+  constructor(options: OpenLogOptions) {
+    this.#stream = streamTarget(options.output ?? Deno.stderr);
     this.#isTerminal = options.isTerminal ?? (options.output === undefined && Deno.stderr.isTerminal());
     this.#addressDigest = new AddressDigest(options.addressKey ?? randomBytes(32));
-    this.#target = this.#openTarget(settings);
-    this.#level = settings.level;
     openLogs.add(this);
-    applyConfiguration();
   }
 
   get level(): LogSettings["level"] {
@@ -135,7 +149,7 @@ class OpenLog implements Log {
 
   async reconfigure(settings: LogSettings): Promise<void> {
     const before = this.#target;
-    this.#target = this.#openTarget(settings);
+    this.#target = await this.#openTarget(settings);
     this.#level = settings.level;
     applyConfiguration();
     await before.close();
@@ -147,65 +161,70 @@ class OpenLog implements Log {
     await this.#target.close();
   }
 
-  #openTarget(settings: LogSettings): Target {
+  async #openTarget(settings: LogSettings): Promise<Target> {
+    const { file, format, hashAddresses } = settings;
     const formatter = logFormatter({
-      format: settings.format,
-      isTerminal: settings.file === undefined && this.#isTerminal,
-      addressDigest: settings.hashAddresses ? this.#addressDigest : undefined,
+      format,
+      isTerminal: file === undefined && this.#isTerminal,
+      addressDigest: hashAddresses ? this.#addressDigest : undefined,
     });
-    if (settings.file !== undefined) return openFile({ ...settings, file: settings.file }, formatter);
+    const lines = file === undefined ? this.#stream : await this.#openFile({ ...settings, file });
     const emit = redactFields((record) => {
-      const dropped = this.#writer.takeDroppedLines();
-      if (dropped > 0) this.#writer.write(formatter(droppedRecord(record, dropped)));
-      this.#writer.write(formatter(record));
+      const lost = lines.writer.droppedLines;
+      if (lost > lines.told) lines.add(formatter(lossRecord(record, lines.told = lost)));
+      lines.add(formatter(record));
     });
-    return { emit, close: () => this.#writer.flush() };
+    return { emit, close: () => lines.close() };
+  }
+
+  async #openFile(
+    { file, maxFileOctets, maxFiles }: LogSettings & { readonly file: string },
+  ): Promise<LineTarget> {
+    try {
+      return fileTarget(
+        await LogFile.open({
+          path: file,
+          maxOctets: maxFileOctets,
+          maxFiles,
+          onRotationFailure: (error) =>
+            this.logger.getChild("log").warn("The log file can't be put aside and grows on: {error}", {
+              file,
+              error,
+            }),
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const finding = {
+        file,
+        path: "",
+        message: `can't be opened for the log: ${error.name}`,
+        hint: "make its folder and let the user that the daemon runs as write there, or change log.file",
+      };
+      throw new ConfigError([finding], { cause: error });
+    }
   }
 }
 
-function openFile(
-  settings: LogSettings & { readonly file: string },
-  formatter: (record: LogRecord) => string,
-): Target {
-  try {
-    // The typings promise the asynchronous disposal that `nonBlocking` brings only to their second overload.
-    const sink: Sink & Partial<AsyncDisposable> = getRotatingFileSink(settings.file, {
-      formatter: (record) => String(record.rawMessage),
-      maxSize: settings.maxFileOctets,
-      maxFiles: settings.maxFiles,
-      nonBlocking: true,
-      bufferSize: 0,
-      flushInterval: 0,
-    });
-    const gatherer = new LineGatherer((lines) => sink(recordOf(lines)));
-    return {
-      emit: redactFields((record) => {
-        const { category } = record;
-        if (category[0] !== "logtape") return gatherer.add(formatter(record));
-        // The library tells of its own failures, and by their category knows not to tell of failures to write those.
-        gatherer.flush();
-        sink({ ...recordOf(formatter(record)), category });
-      }),
-      async close() {
-        gatherer.flush();
-        await sink[Symbol.asyncDispose]?.();
-      },
-    };
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const finding = {
-      file: settings.file,
-      path: "",
-      message: `can't be opened for the log: ${error.name}`,
-      hint: "make its folder and let the user that the daemon runs as write there, or change log.file",
-    };
-    throw new ConfigError([finding], { cause: error });
-  }
+function streamTarget(output: LineOutput): LineTarget {
+  const writer = new LineWriter(output);
+  return { writer, told: 0, add: (line) => writer.write(line), close: () => writer.flush() };
 }
 
-/** Lines that are formatted already, in the shape in which the library's sink takes them. */
-function recordOf(lines: string): LogRecord {
-  return { category: [], level: "info", message: [lines], rawMessage: lines, timestamp: 0, properties: {} };
+function fileTarget(file: LogFile): LineTarget {
+  // A disk that is busy takes longer than whoever reads a stream.
+  const writer = new LineWriter(file, { flushTimeoutMs: 10_000 });
+  const gatherer = new LineGatherer((lines) => writer.write(lines));
+  return {
+    writer,
+    told: 0,
+    add: (line) => gatherer.add(line),
+    async close() {
+      gatherer.flush();
+      await writer.flush();
+      file[Symbol.dispose]();
+    },
+  };
 }
 
 /** Properties of a line are few and flat: a deeper or longer one is cut rather than walked. */
@@ -233,7 +252,7 @@ function redactFields(sink: Sink): Sink {
   };
 }
 
-function droppedRecord(record: LogRecord, lines: number): LogRecord {
-  const text = "Log lines were dropped because nobody read them";
+function lossRecord(record: LogRecord, lines: number): LogRecord {
+  const text = "Log lines were lost so far, which nobody read or which could not be written";
   return { ...record, level: "warning", message: [text], rawMessage: text, properties: { lines } };
 }

@@ -88,14 +88,20 @@ export class CliFixture implements AsyncDisposable {
   /** Runs a command with the fixture's options behind it. */
   async run(
     args: readonly string[],
-    { input = new ScriptedInput(false), env = {}, onError = () => {} }: {
+    { input = new ScriptedInput(false), env = {}, onError = () => {}, options = [] }: {
       readonly input?: CommandInput;
       readonly env?: Readonly<Record<string, string>>;
       readonly onError?: (line: string) => void;
+      /** Behind the fixture's own, in whose place they count. */
+      readonly options?: readonly string[];
     } = {},
   ): Promise<CliResult> {
     const known = { XOAUTH2_ADMIN_TOKEN: adminToken, STATE_DIRECTORY: join(this.directory, "state") };
-    return await runCli([...args, ...this.options], { input, env: { ...known, ...env }, onError });
+    return await runCli([...args, ...this.options, ...options], {
+      input,
+      env: { ...known, ...env },
+      onError,
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-/** A process whose heap is to hold however often it reloads: the daemon's own parts, with 500 accounts and no listener. */
+/** A process whose heap is to hold however often it reloads: the daemon's own parts, with 500 accounts. */
 
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load_settings.ts";
@@ -20,7 +20,7 @@ try {
   await Deno.writeTextFile(file, JSON.stringify(accounts), { mode: 0o600 });
   await Deno.writeTextFile(join(directory, "config.json"), "{}");
   const env = { STATE_DIRECTORY: directory };
-  const options = { config: join(directory, "config.json"), accounts: file, adminOnly: true } as const;
+  const options = { config: join(directory, "config.json"), accounts: file, port: 0 } as const;
   const load = () => loadSettings({ options, env });
   const { settings } = await load();
   await using log = await openLog({ ...settings.log, level: "fatal" });
@@ -31,7 +31,9 @@ try {
     const { apply } = await part!.prepare(lifecycle.stopSignal);
     await apply();
   }
-  await Deno.stdout.write(new TextEncoder().encode(`${reloads} reloads\n`));
+  await daemon.warmedUp;
+  const { length } = await daemon.warmedUp;
+  await Deno.stdout.write(new TextEncoder().encode(`${reloads} reloads, ${length} warm-ups\n`));
 } finally {
   await Deno.remove(directory, { recursive: true });
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ChildProcess } from "../support/child_process.ts";
-import { DaemonProcess } from "../support/daemon_process.ts";
+import { DaemonProcess, type LogEvent } from "../support/daemon_process.ts";
 
 const linux = Deno.build.os === "linux";
 
@@ -92,6 +92,36 @@ Deno.test({
   },
 });
 
+for (const name of ["config.json", "accounts.json"]) {
+  Deno.test({
+    name: `A reload while ${name} is away is refused, and one when it is back is not`,
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      const port = freePort();
+      await using daemon = await DaemonProcess.start({
+        config: { listeners: [first, { host: "127.0.0.1", port }] },
+        accounts: [{ email: "a@example.com", provider: "gmail", client_id: "c", refresh_token: "T" }],
+        findsFiles: true,
+      });
+      const file = join(daemon.directory, name);
+      await Deno.rename(file, `${file}.old`);
+      daemon.signal("SIGHUP");
+      const isEnd = ({ message }: LogEvent) => /^(Reloaded|Cannot reload)/.test(message);
+      const { message } = await daemon.waitForLog(isEnd, "The reload's end");
+      assert.match(message, new RegExp(`^Cannot reload: .*${name}: .* \\(put it `));
+      assert.ok(await answers(port));
+
+      await Deno.rename(`${file}.old`, file);
+      daemon.signal("SIGHUP");
+      const { properties } = await daemon.waitForLog(
+        (event) => event.message.startsWith("Reloaded"),
+        "A reload",
+      );
+      assert.deepEqual(properties["difference"], {});
+    },
+  });
+}
+
 Deno.test("Reloads keep nothing of those before them", async () => {
   const program = fileURLToPath(new URL("daemon_reload_process.ts", import.meta.url));
   const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
@@ -110,5 +140,5 @@ Deno.test("Reloads keep nothing of those before them", async () => {
   });
   const { code } = await child.exited;
   assert.equal(code, 0, child.lines.stderr.slice(-5).join("\n"));
-  assert.deepEqual(child.lines.stdout, ["350 reloads"]);
+  assert.deepEqual(child.lines.stdout, ["350 reloads, 0 warm-ups"]);
 });

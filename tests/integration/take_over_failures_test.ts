@@ -1,36 +1,15 @@
-/** `start --take-over` from a predecessor that ends by itself, or leaves accounts that can't be read. */
+/** `start --take-over` from a predecessor that ends by itself, never ends, or leaves accounts that can't be read. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DaemonProcess } from "../support/daemon_process.ts";
+import { standIn } from "../support/stand_in_daemon.ts";
 
 const ignore = Deno.build.os !== "linux";
 
-/** Answers as a daemon's admin API does; `onCall` is told the path, and may close it. */
-function standIn(onCall: (path: string, close: () => void) => void): { port: number } & AsyncDisposable {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const answered = (async () => {
-    for (;;) {
-      using client = await listener.accept();
-      const octets = new Uint8Array(4096);
-      const request = new TextDecoder().decode(octets.subarray(0, await client.read(octets) ?? 0));
-      const path = request.split(" ")[1]!;
-      let isLast = false;
-      onCall(path, () => isLast = true);
-      if (isLast) listener.close();
-      const body = JSON.stringify({ success: true, service: "xoauth2-proxy-admin", pid: 1 });
-      const status = path === "/admin/shutdown" ? "202 Accepted" : "200 OK";
-      const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n`;
-      await client.write(new TextEncoder().encode(head + body));
-      if (isLast) return;
-    }
-  })();
-  return { port: listener.addr.port, [Symbol.asyncDispose]: () => answered };
-}
-
-async function startAt(port: number): Promise<DaemonProcess> {
+async function startAt(port: number, args: readonly string[] = []): Promise<DaemonProcess> {
   return await DaemonProcess.start({
-    args: ["--take-over", "--admin-port", String(port)],
+    args: ["--take-over", "--admin-port", String(port), ...args],
     env: { XOAUTH2_ADMIN_TOKEN: "a".repeat(43) },
     waitsUntilReady: false,
   });
@@ -44,6 +23,18 @@ Deno.test({
     await using daemon = await startAt(first.port);
     await daemon.waitUntilReady();
     assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+  },
+});
+
+Deno.test({
+  name: "A newcomer gives up on a predecessor that never ends",
+  ignore,
+  async fn() {
+    await using first = standIn(() => {});
+    await using daemon = await startAt(first.port, ["--shutdown-timeout", "0.1"]);
+    assert.deepEqual(await daemon.exited, { code: 1, signal: null });
+    const said = daemon.log.map(({ message }) => message).filter((text) => text.startsWith("Cannot start: "));
+    assert.match(said.join("\n"), /pid 1 is still there 3\.1 s after it was told to stop/);
   },
 });
 
@@ -71,6 +62,7 @@ Deno.test({
     const messages = daemon.log.map(({ message }) => message);
     assert.ok(messages.some((text) => text.startsWith("Cannot start: ")), messages.join("\n"));
     assert.ok(messages.some((text) => text.startsWith("Drain step sessions done")), messages.join("\n"));
+    assert.match(messages.at(-1)!, /^Stopped in .* ms, exit 78: /);
   },
 });
 

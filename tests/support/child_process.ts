@@ -9,6 +9,8 @@ export interface ChildProcessOptions {
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Nobody reads its standard output: writes to it fail. */
+  readonly closesStdout?: boolean;
 }
 
 /** How a process ended. */
@@ -31,18 +33,20 @@ export class ChildProcess implements AsyncDisposable {
   /** Resolves at the process's end, when all its output has been read. */
   readonly exited: Promise<ExitStatus>;
 
-  private constructor(process: Deno.ChildProcess) {
+  private constructor(process: Deno.ChildProcess, { closesStdout }: ChildProcessOptions) {
     this.#process = process;
-    this.#outputs = Promise.all([this.#collect("stdout"), this.#collect("stderr")]);
+    const stdout = closesStdout ? process.stdout.cancel() : this.#collect("stdout");
+    this.#outputs = Promise.all([stdout, this.#collect("stderr")]);
     this.exited = this.#waitForEnd();
   }
 
   /** Starts a process. @throws {Deno.errors.NotFound} If the executable isn't there. */
-  static spawn({ command, env = {}, cwd }: ChildProcessOptions): ChildProcess {
+  static spawn(options: ChildProcessOptions): ChildProcess {
+    const { command, env = {}, cwd } = options;
     const [executable, ...args] = command;
     const where = cwd === undefined ? {} : { cwd };
     const pipes = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
-    return new ChildProcess(new Deno.Command(executable, { args, env, ...where, ...pipes }).spawn());
+    return new ChildProcess(new Deno.Command(executable, { args, env, ...where, ...pipes }).spawn(), options);
   }
 
   /** Its number. */

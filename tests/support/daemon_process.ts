@@ -14,10 +14,14 @@ export interface DaemonProcessOptions {
   /** Further arguments of `start`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** True: the daemon is to find config.json and accounts.json in its working folder. Default: it is told where they are. */
+  readonly findsFiles?: boolean;
   /** Runs another program than `deno run src/main.ts`, such as a compiled binary; `start …` is added. */
   readonly command?: readonly [string, ...string[]];
   /** False: doesn't wait until the daemon is ready, for starts that are to fail. Default: true. */
   readonly waitsUntilReady?: boolean;
+  /** Nobody reads its standard output. Default: it is read. */
+  readonly closesStdout?: boolean;
   /** Is given the process before it is ready. */
   readonly onSpawn?: (process: ChildProcess) => void;
 }
@@ -58,9 +62,11 @@ export class DaemonProcess implements AsyncDisposable {
     const config = await provideFile(join(directory, "config.json"), options.config ?? {});
     const accounts = await provideFile(join(directory, "accounts.json"), options.accounts ?? []);
     const ports = ["--port", "0", "--admin-port", "0", "--log-format", "json"];
-    const args = ["start", "--config", config, "--accounts", accounts, ...ports, ...options.args ?? []];
+    const files = options.findsFiles ? [] : ["--config", config, "--accounts", accounts];
+    const args = ["start", ...files, ...ports, ...options.args ?? []];
     const process = ChildProcess.spawn({
-      command: [...options.command ?? fromSource(), ...args],
+      command: [...options.command ?? programFromSource(), ...args],
+      closesStdout: options.closesStdout ?? false,
       env: { STATE_DIRECTORY: join(directory, "state"), ...options.env },
       cwd: directory,
     });
@@ -140,7 +146,7 @@ export class DaemonProcess implements AsyncDisposable {
 }
 
 /** The program as users run it from a checkout: with the daemon's permissions, not all. */
-function fromSource(): readonly [string, ...string[]] {
+export function programFromSource(): readonly [string, ...string[]] {
   const config = join(ROOT, "deno.json");
   return [
     Deno.execPath(),

@@ -336,6 +336,20 @@ Deno.test("AccountStore.reload keeps the old accounts when the file has a fault"
   assert.deepEqual(store.list().map(({ email }) => email), ["a@example.com"]);
 });
 
+Deno.test("AccountStore neither forgets its accounts nor writes a file without them while the file is away", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  await Deno.rename(folder.file, `${folder.file}.old`);
+  await assert.rejects(store.reload(), { code: "CONFIG" });
+  await assert.rejects(store.add(record("b@example.com")), { code: "CONFIG" });
+  await Deno.rename(`${folder.file}.old`, folder.file);
+  await store.add(record("b@example.com"));
+  assert.deepEqual((await folder.open()).list().map(({ email }) => email), [
+    "a@example.com",
+    "b@example.com",
+  ]);
+});
+
 Deno.test("AccountStore.prepareReload changes nothing until it is applied, and can be taken back", async () => {
   await using folder = await accountsFolder([record("a@example.com")]);
   const store = await folder.open();

@@ -1,34 +1,9 @@
 import assert from "node:assert/strict";
 import { ServiceManager } from "../../../src/lifecycle/service_manager.ts";
+import { NotifySocket } from "../../support/notify_socket.ts";
 import { recordingLog } from "./recording_log.ts";
 
 const onUnix = { ignore: Deno.build.os === "windows" };
-
-/** A datagram socket in systemd's place. */
-function listen(path: string) {
-  const socket = Deno.listenDatagram({ transport: "unixpacket", path });
-  return {
-    async next(): Promise<string[]> {
-      const [datagram] = await socket.receive();
-      return new TextDecoder().decode(datagram).split("\n");
-    },
-    [Symbol.dispose]: () => socket.close(),
-  };
-}
-
-async function temporarySocket() {
-  const directory = await Deno.makeTempDir();
-  const path = `${directory}/notify`;
-  const listener = listen(path);
-  return {
-    path,
-    next: listener.next,
-    async [Symbol.asyncDispose]() {
-      listener[Symbol.dispose]();
-      await Deno.remove(directory, { recursive: true });
-    },
-  };
-}
 
 function serviceManager(environment: Record<string, string>) {
   const { log, messages } = recordingLog();
@@ -44,7 +19,7 @@ Deno.test({
   ...onUnix,
   name: "ServiceManager sends every state in order, each in one datagram",
   async fn() {
-    await using systemd = await temporarySocket();
+    await using systemd = await NotifySocket.open();
     const { manager } = serviceManager({ NOTIFY_SOCKET: systemd.path });
     await using _manager = manager;
     manager.extendTimeout(90_000);
@@ -69,7 +44,7 @@ Deno.test({
   name: "ServiceManager reaches an abstract socket by its @ name",
   async fn() {
     const name = `xoauth2-proxy-${crypto.randomUUID()}`;
-    using systemd = listen(`\0${name}`);
+    await using systemd = NotifySocket.openAbstract(name);
     const { manager } = serviceManager({ NOTIFY_SOCKET: `@${name}` });
     await using _manager = manager;
     manager.status("Running");
@@ -81,7 +56,7 @@ Deno.test({
   ...onUnix,
   name: "ServiceManager pings the watchdog once it is ready",
   async fn() {
-    await using systemd = await temporarySocket();
+    await using systemd = await NotifySocket.open();
     const environment = {
       NOTIFY_SOCKET: systemd.path,
       WATCHDOG_USEC: "20000",
@@ -103,7 +78,7 @@ Deno.test({
   ...onUnix,
   name: "ServiceManager leaves a watchdog alone that is meant for another process",
   async fn() {
-    await using systemd = await temporarySocket();
+    await using systemd = await NotifySocket.open();
     const environment = {
       NOTIFY_SOCKET: systemd.path,
       WATCHDOG_USEC: "2",

@@ -225,9 +225,12 @@ Deno.test("Log lets go of a file that was moved away, and loses no line", async 
   const reopened = log.reconfigure({ ...json, file });
   log.logger.info("second");
   await reopened;
+  log.logger.info("third");
   await log[Symbol.asyncDispose]();
-  assert.match(await Deno.readTextFile(`${file}.moved`), /"first"/);
-  assert.match(await Deno.readTextFile(file), /"second"/);
+  const [before, after] = await Promise.all([`${file}.moved`, file].map((path) => Deno.readTextFile(path)));
+  assert.match(before!, /"first"/);
+  assert.match(before! + after!, /"second"/);
+  assert.match(after!, /"third"/);
 });
 
 Deno.test("Log rotates its file by size and keeps a bounded number", async () => {
@@ -245,6 +248,47 @@ Deno.test("Log rotates its file by size and keeps a bounded number", async () =>
   // A file may hold one line more: the one that was still to be written when it was opened again.
   for (const name of names) assert.ok((await Deno.stat(join(folder.path, name))).size < 2_200);
   assert.match(await Deno.readTextFile(file), /"number":59/);
+});
+
+Deno.test("Log whose file can't be rotated says so in it and loses no line", async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, "proxy.log");
+  for (const number of [1, 2]) await Deno.mkdir(join(`${file}.${number}`, "in the way"), { recursive: true });
+  const settings = { ...json, file, maxFileOctets: 2_000, maxFiles: 2 };
+  await using log = await openLog(settings);
+  for (let number = 0; number < 60; number++) {
+    log.logger.info("line", { number, padding: "x".repeat(50) });
+    if (number % 10 === 9) await log.reconfigure(settings);
+  }
+  await log[Symbol.asyncDispose]();
+  const lines = (await Deno.readTextFile(file)).split("\n").slice(0, -1).map((line) => JSON.parse(line));
+  assert.equal(lines.filter(({ message }) => message === "line").length, 60);
+  const warning = lines.find(({ level }) => level === "WARN");
+  assert.match(warning.message, /^The log file can't be put aside and grows on: /);
+});
+
+Deno.test("Log tells how many lines could not be written, when others can again", async () => {
+  let written = "";
+  const failed = Promise.withResolvers<void>();
+  const outcomes = [() => Promise.reject(new Error("No space left"))];
+  const output = {
+    write(octets: Uint8Array) {
+      const fail = outcomes.shift();
+      if (fail) return fail().finally(failed.resolve);
+      written += new TextDecoder().decode(octets);
+      return Promise.resolve(octets.length);
+    },
+  };
+  await using log = await openLog(json, { output });
+  log.logger.info("lost");
+  await failed.promise;
+  // Flushes twice: what was lost before counts still.
+  for (let count = 0; count < 2; count++) await log.reconfigure(json);
+  log.logger.info("kept");
+  await log[Symbol.asyncDispose]();
+  const lines = written.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+  assert.deepEqual(lines.map(({ lines }) => lines), [1, undefined]);
+  assert.equal(lines[1].message, "kept");
 });
 
 Deno.test("Log keeps going as before when a new file can't be opened", async () => {
