@@ -4,8 +4,8 @@ const GATHER_MS = 50;
 const ENOUGH = 256 * 1024;
 
 /**
- * Gathers lines and hands them on in one piece. A file is synced at each write, and while lines keep coming that would be
- * without a pause: a third of the disk's time for nothing that a log needs.
+ * Gathers lines and hands them on in one piece. The library's file sink writes and syncs whatever it is given, and while lines
+ * keep coming it does that without a pause: a third of the disk's time for nothing that a log needs.
  */
 export class LineGatherer {
   readonly #handOn: (lines: string) => void;

@@ -33,19 +33,21 @@ export class LineWriter {
     this.#flushTimeoutMs = options.flushTimeoutMs ?? 1_000;
   }
 
-  /** Takes a line or several, with their line ends. */
+  /** Takes a line, its line end included. */
   write(line: string): void {
     if (this.#pending.length + line.length > this.#maxPendingLength) {
-      this.#droppedLines += countLines(line);
+      this.#droppedLines++;
       return;
     }
     this.#pending += line;
     this.#writing ??= this.#writePending();
   }
 
-  /** Number of lines that were dropped so far. */
-  get droppedLines(): number {
-    return this.#droppedLines;
+  /** Lines dropped since this was last asked. */
+  takeDroppedLines(): number {
+    const dropped = this.#droppedLines;
+    this.#droppedLines = 0;
+    return dropped;
   }
 
   /** Resolves when all lines so far are written, or their reader has stood still for too long. */
@@ -62,20 +64,15 @@ export class LineWriter {
   /** Never rejects: where the log itself fails there is nowhere to say so. */
   async #writePending(): Promise<void> {
     while (this.#pending !== "") {
-      const lines = this.#pending;
-      let octets = this.#encoder.encode(lines);
+      let octets = this.#encoder.encode(this.#pending);
       this.#pending = "";
       try {
         while (octets.length > 0) octets = octets.subarray(await this.#output.write(octets));
       } catch {
-        this.#droppedLines += countLines(lines);
+        this.#droppedLines++;
       }
     }
     // At once with the last look at what is pending: a line that comes later starts anew.
     this.#writing = undefined;
   }
-}
-
-function countLines(text: string): number {
-  return text.split("\n").length - 1;
 }

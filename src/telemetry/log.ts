@@ -20,7 +20,6 @@ import { redactByField } from "@logtape/redaction";
 import { ConfigError } from "../config/config_error.ts";
 import type { LogSettings } from "../config/settings.ts";
 import { AddressDigest } from "./address_digest.ts";
-import { LineGatherer } from "./line_gatherer.ts";
 import { type LineOutput, LineWriter } from "./line_writer.ts";
 import { LogFile } from "./log_file.ts";
 import { isFlat, logFormatter } from "./log_format.ts";
@@ -61,15 +60,8 @@ export interface OpenLogOptions {
  *
  * @throws {ConfigError} If the file can't be opened.
  */
-export async function openLog(settings: LogSettings, options: OpenLogOptions = {}): Promise<Log> {
-  const log = new OpenLog(options);
-  try {
-    await log.reconfigure(settings);
-    return log;
-  } catch (error) {
-    await log[Symbol.asyncDispose]();
-    throw error;
-  }
+export function openLog(settings: LogSettings, options: OpenLogOptions = {}): Promise<Log> {
+  return Promise.resolve().then(() => new OpenLog(settings, options));
 }
 
 const openLogs = new Set<OpenLog>();
@@ -95,36 +87,29 @@ function freeCategory(): string {
   return category;
 }
 
-/** Where records go, and how that ends. */
+/** Where formatted records go, and how that ends. */
 interface Target {
   readonly emit: Sink;
-  close(): Promise<void>;
-}
-
-/** Where lines go. */
-interface LineTarget {
-  readonly writer: LineWriter;
-  /** Number of lost lines that the log has told of. */
-  told: number;
-  /** Takes a line, its line end included. */
-  add(line: string): void;
   close(): Promise<void>;
 }
 
 class OpenLog implements Log {
   readonly category = freeCategory();
   readonly logger: Logger = getLogger(this.category);
-  readonly #stream: LineTarget;
+  readonly #writer: LineWriter;
   readonly #isTerminal: boolean;
   readonly #addressDigest: AddressDigest;
-  #target: Target = { emit: () => {}, close: () => Promise.resolve() };
-  #level: LogSettings["level"] = "info";
+  #target: Target;
+  #level: LogSettings["level"];
 
-  constructor(options: OpenLogOptions) {
-    this.#stream = streamTarget(options.output ?? Deno.stderr);
+  constructor(settings: LogSettings, options: OpenLogOptions) {
+    this.#writer = new LineWriter(options.output ?? Deno.stderr);
     this.#isTerminal = options.isTerminal ?? (options.output === undefined && Deno.stderr.isTerminal());
     this.#addressDigest = new AddressDigest(options.addressKey ?? randomBytes(32));
+    this.#target = this.#openTarget(settings);
+    this.#level = settings.level;
     openLogs.add(this);
+    applyConfiguration();
   }
 
   get level(): LogSettings["level"] {
@@ -149,7 +134,7 @@ class OpenLog implements Log {
 
   async reconfigure(settings: LogSettings): Promise<void> {
     const before = this.#target;
-    this.#target = await this.#openTarget(settings);
+    this.#target = this.#openTarget(settings);
     this.#level = settings.level;
     applyConfiguration();
     await before.close();
@@ -161,70 +146,45 @@ class OpenLog implements Log {
     await this.#target.close();
   }
 
-  async #openTarget(settings: LogSettings): Promise<Target> {
-    const { file, format, hashAddresses } = settings;
+  #openTarget(settings: LogSettings): Target {
     const formatter = logFormatter({
-      format,
-      isTerminal: file === undefined && this.#isTerminal,
-      addressDigest: hashAddresses ? this.#addressDigest : undefined,
+      format: settings.format,
+      isTerminal: settings.file === undefined && this.#isTerminal,
+      addressDigest: settings.hashAddresses ? this.#addressDigest : undefined,
     });
-    const lines = file === undefined ? this.#stream : await this.#openFile({ ...settings, file });
+    if (settings.file !== undefined) return openFile({ ...settings, file: settings.file }, formatter);
     const emit = redactFields((record) => {
-      const lost = lines.writer.droppedLines;
-      if (lost > lines.told) lines.add(formatter(lossRecord(record, lines.told = lost)));
-      lines.add(formatter(record));
+      const dropped = this.#writer.takeDroppedLines();
+      if (dropped > 0) this.#writer.write(formatter(droppedRecord(record, dropped)));
+      this.#writer.write(formatter(record));
     });
-    return { emit, close: () => lines.close() };
-  }
-
-  async #openFile(
-    { file, maxFileOctets, maxFiles }: LogSettings & { readonly file: string },
-  ): Promise<LineTarget> {
-    try {
-      return fileTarget(
-        await LogFile.open({
-          path: file,
-          maxOctets: maxFileOctets,
-          maxFiles,
-          onRotationFailure: (error) =>
-            this.logger.getChild("log").warn("The log file can't be put aside and grows on: {error}", {
-              file,
-              error,
-            }),
-        }),
-      );
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      const finding = {
-        file,
-        path: "",
-        message: `can't be opened for the log: ${error.name}`,
-        hint: "make its folder and let the user that the daemon runs as write there, or change log.file",
-      };
-      throw new ConfigError([finding], { cause: error });
-    }
+    return { emit, close: () => this.#writer.flush() };
   }
 }
 
-function streamTarget(output: LineOutput): LineTarget {
-  const writer = new LineWriter(output);
-  return { writer, told: 0, add: (line) => writer.write(line), close: () => writer.flush() };
-}
-
-function fileTarget(file: LogFile): LineTarget {
-  // A disk that is busy takes longer than whoever reads a stream.
-  const writer = new LineWriter(file, { flushTimeoutMs: 10_000 });
-  const gatherer = new LineGatherer((lines) => writer.write(lines));
-  return {
-    writer,
-    told: 0,
-    add: (line) => gatherer.add(line),
-    async close() {
-      gatherer.flush();
-      await writer.flush();
-      file[Symbol.dispose]();
-    },
-  };
+function openFile(
+  { file: path, maxFileOctets: maxOctets, maxFiles }: LogSettings & { readonly file: string },
+  formatter: (record: LogRecord) => string,
+): Target {
+  try {
+    const file = new LogFile({ path, maxOctets, maxFiles });
+    return {
+      emit: redactFields((record) => {
+        if (record.category[0] === "logtape") file.addFailure(formatter(record), record);
+        else file.add(formatter(record));
+      }),
+      close: () => file[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const finding = {
+      file: path,
+      path: "",
+      message: `can't be opened for the log: ${error.name}`,
+      hint: "make its folder and let the user that the daemon runs as write there, or change log.file",
+    };
+    throw new ConfigError([finding], { cause: error });
+  }
 }
 
 /** Properties of a line are few and flat: a deeper or longer one is cut rather than walked. */
@@ -252,7 +212,7 @@ function redactFields(sink: Sink): Sink {
   };
 }
 
-function lossRecord(record: LogRecord, lines: number): LogRecord {
-  const text = "Log lines were lost so far, which nobody read or which could not be written";
+function droppedRecord(record: LogRecord, lines: number): LogRecord {
+  const text = "Log lines were dropped because nobody read them";
   return { ...record, level: "warning", message: [text], rawMessage: text, properties: { lines } };
 }

@@ -1,4 +1,6 @@
-import type { LineOutput } from "./line_writer.ts";
+import { getFileSink, getRotatingFileSink } from "@logtape/file";
+import type { LogRecord, Sink } from "@logtape/logtape";
+import { LineGatherer } from "./line_gatherer.ts";
 
 /** Where a log file is, and how much of it is kept. */
 export interface LogFileOptions {
@@ -7,113 +9,99 @@ export interface LogFileOptions {
   readonly maxOctets: number;
   /** Number of files put aside that are kept, as `path.1`, `path.2` and so on. */
   readonly maxFiles: number;
-  /** Is told why the file could not be put aside. It grows on, and after as many octets once more it is tried again. */
-  readonly onRotationFailure: (error: Error) => void;
 }
 
-/** A log file that rotates by size. What goes wrong costs the lines in hand at most: the next ones open the file again. */
-export class LogFile implements LineOutput, Disposable {
-  readonly #options: LogFileOptions;
-  #file: Deno.FsFile | undefined;
-  /** Its number in the file system, where there are such. */
-  #inode: number | null = null;
-  /** Neither rotated nor synced: a pipe, a terminal, /dev/stdout. */
-  #isDevice = false;
-  /** Since the file was empty, or could last not be put aside. */
-  #octets = 0;
+// The typings promise the asynchronous disposal that `nonBlocking` brings only to an overload.
+type FileSink = Sink & Partial<AsyncDisposable>;
 
-  private constructor(options: LogFileOptions) {
-    this.#options = options;
-  }
+const NON_BLOCKING = {
+  formatter: (record: LogRecord) => String(record.rawMessage),
+  nonBlocking: true,
+  bufferSize: 0,
+  flushInterval: 0,
+} as const;
+
+/**
+ * A file of log lines that rotates by size: the library's sink, which can't go on after a failure, opened anew after each. What
+ * could not be written then is lost.
+ */
+export class LogFile implements AsyncDisposable {
+  readonly #options: LogFileOptions;
+  readonly #gatherer = new LineGatherer((lines) => this.#write(recordOf(lines)));
+  /** Absent after a failure, until the next line. */
+  #sink: FileSink | undefined;
+  readonly #closing = new Set<Promise<void>>();
+  /** The file could not be put aside: it grows on until the log is opened anew. */
+  #growsOn = false;
 
   /** Opens the file, or makes it. @throws {Error} Of the file system. */
-  static async open(options: LogFileOptions): Promise<LogFile> {
-    const file = new LogFile(options);
-    await file.#open();
-    return file;
+  constructor(options: LogFileOptions) {
+    this.#options = options;
+    this.#sink = this.#open();
   }
 
-  /** Writes a part or all of `octets`, so that a power cut doesn't lose it. @throws {Error} Of the file system. */
-  async write(octets: Uint8Array): Promise<number> {
-    if (await this.#isElsewhere()) await this.#follow();
-    let file = this.#file ?? await this.#open();
-    if (this.#octets > 0 && this.#octets + octets.length > this.#options.maxOctets) {
-      file = await this.#rotate();
+  /** Takes a line, its line end included. */
+  add(line: string): void {
+    this.#gatherer.add(line);
+  }
+
+  /** Takes a line about a failure of the library's own, which by its category knows not to tell of failures to write it. */
+  addFailure(line: string, { category, properties }: LogRecord): void {
+    const failed = this.#sink;
+    if (properties["path"] === this.#options.path && failed) {
+      this.#sink = undefined;
+      this.#growsOn ||= isFailedRename(properties["error"]) && isThere(this.#options.path);
+      this.#close(failed);
     }
+    this.#write({ ...recordOf(line), category });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#gatherer.flush();
+    if (this.#sink) this.#close(this.#sink);
+    await Promise.all(this.#closing);
+  }
+
+  #write(record: LogRecord): void {
     try {
-      const written = await file.write(octets);
-      if (!this.#isDevice) {
-        this.#octets += written;
-        await file.syncData();
-      }
-      return written;
+      this.#sink ??= this.#open();
     } catch (error) {
-      this[Symbol.dispose]();
+      // The log's own trouble has no other place to be told at; the next line tries again.
+      if (error instanceof Error) return;
       throw error;
     }
+    this.#sink(record);
   }
 
-  /** Closes the file. */
-  [Symbol.dispose](): void {
-    this.#file?.close();
-    this.#file = undefined;
+  #open(): FileSink {
+    const { path, maxOctets, maxFiles } = this.#options;
+    if (this.#growsOn) return getFileSink(path, NON_BLOCKING) as FileSink;
+    return getRotatingFileSink(path, { ...NON_BLOCKING, maxSize: maxOctets, maxFiles }) as FileSink;
   }
 
-  async #open(): Promise<Deno.FsFile> {
-    const file = await Deno.open(this.#options.path, { create: true, append: true });
-    const { isFile, size, ino } = await file.stat();
-    this.#inode = ino;
-    this.#isDevice = !isFile;
-    this.#octets = isFile ? size : 0;
-    this.#file?.close();
-    return this.#file = file;
-  }
-
-  /** Moved or removed by hand, or put aside by a log that was opened on it before or after this one. */
-  async #isElsewhere(): Promise<boolean> {
-    try {
-      return (await Deno.stat(this.#options.path)).ino !== this.#inode;
-    } catch (error) {
-      return error instanceof Deno.errors.NotFound;
-    }
-  }
-
-  /** Where no file can be made, the lines go on to where the old one went. */
-  async #follow(): Promise<void> {
-    try {
-      await this.#open();
-    } catch (error) {
-      if (!this.#file) throw error;
-    }
-  }
-
-  async #rotate(): Promise<Deno.FsFile> {
-    const { path, maxFiles, onRotationFailure } = this.#options;
-    this[Symbol.dispose]();
-    let failure: Error | undefined;
-    try {
-      for (let number = maxFiles - 1; number > 0; number--) {
-        await renameIfThere(`${path}.${number}`, `${path}.${number + 1}`);
-      }
-      await renameIfThere(path, `${path}.1`);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      failure = error;
-    }
-    const file = await this.#open();
-    if (failure) {
-      this.#octets = 0;
-      onRotationFailure(failure);
-    }
-    return file;
+  #close(sink: FileSink): void {
+    const closing = Promise.resolve(sink[Symbol.asyncDispose]?.()).catch(() => {})
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 }
 
-/** Somebody may have moved or removed the file: then there is nothing to put aside. */
-async function renameIfThere(path: string, newPath: string): Promise<void> {
+/** Whether it was putting the file aside that failed: Deno's errors name the call. */
+function isFailedRename(error: unknown): boolean {
+  return error instanceof Error && /: rename /.test(error.message);
+}
+
+function isThere(path: string): boolean {
   try {
-    await Deno.rename(path, newPath);
+    Deno.statSync(path);
+    return true;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
+}
+
+/** Lines that are formatted already, in the shape in which the library's sink takes them. */
+function recordOf(lines: string): LogRecord {
+  return { category: [], level: "info", message: [lines], rawMessage: lines, timestamp: 0, properties: {} };
 }

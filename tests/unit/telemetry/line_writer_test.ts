@@ -34,7 +34,8 @@ Deno.test("LineWriter drops and counts what a stuck reader leaves", async () => 
   const writer = new LineWriter(output, { maxPendingLength: 5, flushTimeoutMs: 1 });
   for (const line of ["held\n", "next\n", "lost\n", "lost\n"]) writer.write(line);
   await writer.flush();
-  assert.equal(writer.droppedLines, 2);
+  assert.equal(writer.takeDroppedLines(), 2);
+  assert.equal(writer.takeDroppedLines(), 0);
   assert.deepEqual(output.chunks, []);
 });
 
@@ -56,5 +57,5 @@ Deno.test("LineWriter survives an output that fails", async () => {
   const writer = new LineWriter({ write: () => Promise.reject(new Deno.errors.BrokenPipe("gone")) });
   writer.write("line\n");
   await writer.flush();
-  assert.equal(writer.droppedLines, 1);
+  assert.equal(writer.takeDroppedLines(), 1);
 });
