@@ -47,6 +47,31 @@ export class SharedFile<Document> {
   }
 
   /**
+   * Looks something up in the file as it is now, parsed only if it has changed.
+   *
+   * @param at Changes nothing, and keeps nothing of the document.
+   * @throws {Error} Of the file system or of `parse`.
+   */
+  async look<T>(at: (document: Document) => T): Promise<T> {
+    const text = await readIfPresent(this.path);
+    if (this.#known?.text !== text || this.#known === undefined) {
+      this.#known = { text, document: this.#options.parse(text) };
+    }
+    return at(this.#known.document);
+  }
+
+  /** Tells whether there is a file, or a link to one. */
+  async exists(): Promise<boolean> {
+    try {
+      await Deno.lstat(this.path);
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
+  /**
    * Changes the document and writes it; resolves when the change is on disk.
    *
    * @param change Throws before it touches the document, or not at all.
