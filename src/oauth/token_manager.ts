@@ -2,6 +2,7 @@ import type { Logger } from "@logtape/logtape";
 import type { Account } from "../accounts/account.ts";
 import { abortable } from "./abortable.ts";
 import type { AccessToken, GrantedTokens } from "./access_token.ts";
+import { askWithNewest } from "./ask_with_newest.ts";
 import { refreshTokenOf } from "./rotated_refresh_token.ts";
 import type { GrantTurns } from "./grant_turns.ts";
 import { sameGrant } from "./same_grant.ts";
@@ -15,6 +16,8 @@ export interface TokenManagerContext {
   readonly obtain: (account: Account, signal: AbortSignal) => Promise<GrantedTokens>;
   /** Puts a rotated refresh token on disk in place of `account.refreshToken`. */
   readonly persist: (account: Account, refreshToken: string) => Promise<void>;
+  /** Finds the refresh token that another process has put on disk in place of the account's. */
+  readonly findSuccessor: (account: Account) => Promise<string | undefined>;
   /** Those who ask for tokens of the same account take turns. */
   readonly turns: GrantTurns;
   readonly log: Logger;
@@ -173,6 +176,14 @@ export class TokenManager {
     if (replaced.refreshToken === this.#account.refreshToken) this.#succeed(refreshToken);
   }
 
+  /** Looks on disk for a refresh token in place of the one that was asked with; tells whether the manager has it now. */
+  async renew(asked: Account): Promise<boolean> {
+    const refreshToken = await this.#context.findSuccessor(asked);
+    if (refreshToken === undefined || asked.refreshToken !== this.#account.refreshToken) return false;
+    this.#account = { ...this.#account, refreshToken };
+    return true;
+  }
+
   /** Notes that a refresh token of `noteRotation` is on disk. */
   noteSaved(refreshToken: string): void {
     if (refreshToken === this.#account.refreshToken) this.#unsaved = undefined;
@@ -260,7 +271,11 @@ export class TokenManager {
       const { turns, obtain } = this.#context;
       const { outcome, grant } = await turns.run(this.#account.email, signal, async () => {
         const grant = this.#grants;
-        const [outcome] = await Promise.allSettled([obtain(this.#account, signal)]);
+        const { outcome } = await askWithNewest({
+          present: () => this.#account,
+          obtain: (account) => obtain(account, signal),
+          renew: (account) => this.renew(account),
+        });
         await this.#keepRotated(refreshTokenOf(outcome), signal);
         return { outcome, grant };
       });

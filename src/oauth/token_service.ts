@@ -3,6 +3,7 @@ import type { Account } from "../accounts/account.ts";
 import type { RetrySettings } from "../config/settings.ts";
 import { abortable } from "./abortable.ts";
 import type { GrantedTokens } from "./access_token.ts";
+import { askWithNewest } from "./ask_with_newest.ts";
 import { EndpointClient } from "./endpoint_client.ts";
 import { EndpointGuard } from "./endpoint_guard.ts";
 import { obtainToken } from "./obtain_token.ts";
@@ -19,6 +20,11 @@ export interface TokenServiceOptions {
   readonly tokenTimeoutMs: number;
   /** Puts a rotated refresh token on disk in place of `account.refreshToken`. */
   readonly persist: (account: Account, refreshToken: string) => Promise<void>;
+  /**
+   * Finds the refresh token that another process has put on disk in place of `account.refreshToken`, so that an account is
+   * not given up which has a valid one; default: there is none.
+   */
+  readonly findSuccessor?: (account: Account) => Promise<string | undefined>;
   readonly log: Logger;
   /** Stands in for the platform's fetch. */
   readonly fetch?: Fetch;
@@ -68,6 +74,7 @@ export class TokenService implements AsyncDisposable {
     this.#context = {
       obtain: (account, signal) => this.#request(account, { signal, retry: account.provider.retry }),
       persist: options.persist,
+      findSuccessor: options.findSuccessor ?? (() => Promise.resolve(undefined)),
       turns: this.#turns,
       log: options.log,
       now: options.now ?? Date.now,
@@ -120,9 +127,15 @@ export class TokenService implements AsyncDisposable {
    */
   probe(present: () => Account, { keep, signal }: ProbeOptions): Promise<ProbedTokens> {
     return this.#turns.run(present().email, signal, async () => {
-      const account = present();
-      const retry = { ...account.provider.retry, maxAttempts: 1 };
-      const [outcome] = await Promise.allSettled([this.#request(account, { signal, retry })]);
+      const { account, outcome } = await askWithNewest({
+        present,
+        obtain: (account) =>
+          this.#request(account, { signal, retry: { ...account.provider.retry, maxAttempts: 1 } }),
+        renew: async (account) => {
+          await (this.find(account.email)?.renew(account) ?? this.#context.findSuccessor(account));
+          return present().refreshToken !== account.refreshToken;
+        },
+      });
       const refreshToken = refreshTokenOf(outcome);
       const isRotated = refreshToken !== undefined && refreshToken !== account.refreshToken;
       if (isRotated) {

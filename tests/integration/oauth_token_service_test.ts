@@ -185,6 +185,39 @@ Deno.test("TokenService lets probes and refreshes of an account take turns, each
   assert.deepEqual([first.isRotated, token.value, second.isRotated], [true, "token-2", true]);
 });
 
+Deno.test("TokenService asks once more with a refresh token that another process has put on disk", async () => {
+  let onDisk = "refresh-1";
+  await using test = await setUp({ findSuccessor: () => Promise.resolve(onDisk) });
+  let current = "refresh-1";
+  test.endpoint.always(({ form }) => {
+    if (form.get("refresh_token") !== current) return { status: 400, body: { error: "invalid_grant" } };
+    current += "-next";
+    return tokenBody(test.endpoint.requestCount, { refresh_token: current });
+  });
+  const token = await test.manager.get(never);
+  assert.equal(token.value, "token-2");
+  assert.deepEqual(test.persisted.map(([account, next]) => [account.refreshToken, next]), [
+    ["refresh-1", "refresh-1-next"],
+  ]);
+  test.manager.invalidate(token);
+  onDisk = current = "refresh-5";
+  const probed = await test.service.probe(() => test.manager.account, {
+    keep: () => Promise.resolve(),
+    signal: never,
+  });
+  assert.deepEqual([probed.account.refreshToken, test.manager.account.refreshToken], [
+    "refresh-5",
+    "refresh-5-next",
+  ]);
+});
+
+Deno.test("TokenService gives a grant up when what is on disk is refused too", async () => {
+  await using test = await setUp({ findSuccessor: () => Promise.resolve("refresh-1") });
+  test.endpoint.always({ status: 400, body: { error: "invalid_grant" } });
+  await assert.rejects(test.manager.get(never), { code: "NEEDS_AUTHORIZATION" });
+  assert.equal(test.endpoint.requestCount, 2);
+});
+
 const answersWithFaults: [body: Record<string, unknown>, expected: RegExp][] = [
   [{ access_token: undefined }, /answer holds no token$/],
   [{ access_token: "token-1\x01" }, /answer has no usable access_token$/],

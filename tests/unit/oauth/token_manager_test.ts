@@ -33,6 +33,7 @@ function setUp(
       await options.persist?.(refreshToken);
       state.persisted.push(refreshToken);
     },
+    findSuccessor: () => Promise.resolve(undefined),
     turns: new GrantTurns(),
     log,
     now: () => state.nowMs,
