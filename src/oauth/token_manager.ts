@@ -66,7 +66,6 @@ export class TokenManager {
   #holdOffUntilMs = 0;
   /** The account as it was when a rotated refresh token came that could not be written yet. */
   #unsaved: Account | undefined;
-  #supersededRefreshToken: string | undefined;
   #lastUsedMs = -Infinity;
   /** Tokens in a row, since the last use, that were to be refreshed at once. */
   #hastyRefreshes = 0;
@@ -81,6 +80,11 @@ export class TokenManager {
   /** The account as the manager knows it, with the newest refresh token. */
   get account(): Account {
     return this.#account;
+  }
+
+  /** The refresh token that the manager asks with, and the one that accounts.json may still have. */
+  get refreshTokens(): readonly string[] {
+    return [this.#account, this.#unsaved].flatMap((account) => account?.refreshToken ?? []);
   }
 
   /** How the token stands. */
@@ -153,8 +157,8 @@ export class TokenManager {
   replaceAccount(account: Account): void {
     const previous = this.#account;
     const rotatedAway = account.refreshToken !== undefined &&
-      account.refreshToken === this.#supersededRefreshToken;
-    // Read from the file before the rotation was: the token in memory is its successor.
+      account.refreshToken === this.#unsaved?.refreshToken;
+    // The account store doesn't know its successor yet.
     this.#account = rotatedAway && previous.refreshToken !== undefined
       ? { ...account, refreshToken: previous.refreshToken }
       : account;
@@ -192,7 +196,6 @@ export class TokenManager {
   /** The present token may be worth nothing from now on. @returns The account as it was. */
   #succeed(refreshToken: string): Account {
     const previous = this.#account;
-    this.#supersededRefreshToken = previous.refreshToken;
     this.#account = { ...previous, refreshToken };
     this.#unsaved = previous;
     return previous;
@@ -206,12 +209,13 @@ export class TokenManager {
   }
 
   /**
-   * Ends the refresh under way, unless its rotated token has come: that is written first.
+   * Ends the refresh under way. A rotated token that has come is written first; one that could not be written is tried once
+   * more.
    *
    * @param signal Ends the wait for the write.
    */
   async close(signal?: AbortSignal): Promise<void> {
-    const ended = this.stop();
+    const ended = this.stop().then(() => this.#saveAtLast());
     this.#abandonFlight("The daemon is stopping");
     await (signal === undefined ? ended : abortable(ended, signal));
   }
@@ -293,7 +297,18 @@ export class TokenManager {
     await this.#save(this.#succeed(refreshToken), signal);
   }
 
-  async #save(previous: Account, signal: AbortSignal): Promise<void> {
+  async #saveAtLast(): Promise<void> {
+    if (this.#unsaved === undefined) return;
+    try {
+      await this.#save(this.#unsaved);
+    } catch (error) {
+      const failure = asTokenError(error);
+      const details = describeFailure(failure, this.#account.email);
+      this.#context.log.error("The newest refresh token of {account} is lost: {message}. {remedy}", details);
+    }
+  }
+
+  async #save(previous: Account, signal?: AbortSignal): Promise<void> {
     const { refreshToken } = this.#account;
     if (refreshToken === undefined) return;
     try {
@@ -304,7 +319,7 @@ export class TokenManager {
         remedy: "Check space and permissions of the accounts file, its folder and the state folder",
       });
     }
-    if (!signal.aborted || this.#closed) this.#unsaved = undefined;
+    if (!signal?.aborted || this.#closed) this.#unsaved = undefined;
   }
 
   #adopt(token: AccessToken): void {

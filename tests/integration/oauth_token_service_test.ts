@@ -218,6 +218,17 @@ Deno.test("TokenService gives a grant up when what is on disk is refused too", a
   assert.equal(test.endpoint.requestCount, 2);
 });
 
+Deno.test("TokenService takes no refresh token beside the grant of an app", async () => {
+  await using test = await setUp({ account: { grant: "client_credentials" } });
+  const { refreshToken: _none, ...account } = test.account;
+  test.manager.replaceAccount(account);
+  test.endpoint.always(() => tokenBody(test.endpoint.requestCount, { refresh_token: "needless" }));
+  const token = await test.manager.get(never);
+  test.service.replace([account]);
+  assert.equal((await test.manager.get(never)).value, token.value);
+  assert.deepEqual(test.persisted, []);
+});
+
 const answersWithFaults: [body: Record<string, unknown>, expected: RegExp][] = [
   [{ access_token: undefined }, /answer holds no token$/],
   [{ access_token: "token-1\x01" }, /answer has no usable access_token$/],
@@ -346,6 +357,34 @@ Deno.test("TokenService ends although the endpoint hangs", async () => {
   const waiting = test.manager.get(never);
   await test.endpoint.waitForRequests(1);
   await Promise.all([assert.rejects(waiting, { code: "TOKEN_UNAVAILABLE" }), test.service.close()]);
+});
+
+Deno.test("TokenService gives what is under way for a renamed account to its new e-mail", async () => {
+  await using test = await setUp();
+  const gate = Promise.withResolvers<void>();
+  let current = "refresh-0";
+  test.endpoint.always(({ form }) => {
+    if (form.get("refresh_token") !== current) return { status: 400, body: { error: "invalid_grant" } };
+    current = `refresh-${test.endpoint.requestCount}`;
+    const answer = tokenBody(test.endpoint.requestCount, { refresh_token: current });
+    return test.endpoint.requestCount === 1 ? { until: gate.promise, then: answer } : answer;
+  });
+  const waiting = test.manager.get(never);
+  await test.endpoint.waitForRequests(1);
+  const renamed = { ...test.account, email: "renamed@example.com" };
+  test.service.replace([renamed]);
+  const probing = test.service.probe(() => test.service.find(renamed.email)!.account, {
+    keep: () => Promise.resolve(),
+    signal: never,
+  });
+  gate.resolve();
+  await Promise.all([waiting, probing]);
+  assert.deepEqual(
+    test.endpoint.requests.map(({ form }) => form.get("refresh_token")),
+    ["refresh-0", "refresh-1", "refresh-2"],
+  );
+  assert.equal(test.service.find(test.account.email), undefined);
+  assert.deepEqual(test.persisted[0]?.[0].email, renamed.email);
 });
 
 Deno.test("TokenService closes the managers of removed accounts", async () => {
