@@ -8,7 +8,7 @@ import type { AccountRecord } from "./account_schema.ts";
 import { AccountStoreError } from "./account_store_error.ts";
 import { type AccountsDocument, parseAccountsDocument, type RawRecord } from "./accounts_file.ts";
 import { checkFileMode } from "./check_file_mode.ts";
-import { parseAccounts, parseRecord } from "./parse_accounts.ts";
+import { parseAccounts, type ParsedRecord, parseRecord } from "./parse_accounts.ts";
 import { type AccountPatch, addedRecord, changedRecord } from "./record_edits.ts";
 import { sealSecrets, unsealSecrets } from "./record_secrets.ts";
 import { type KeptToken, RefreshTokenKeeper, type TokenBaseline } from "./refresh_token_keeper.ts";
@@ -105,6 +105,20 @@ export class AccountStore {
   /** The account that a client signs in to. */
   byUsername(name: string): Account | undefined {
     return this.#directory.byUsername(name);
+  }
+
+  /** Checks a record as an edit would, by itself: other accounts may have its names. */
+  parse(record: RawRecord): ParsedRecord {
+    return parseRecord(record, this.#context);
+  }
+
+  /**
+   * Makes sure that an edit could be written now.
+   *
+   * @throws {AccountStoreError} If not.
+   */
+  async requireWritable(): Promise<void> {
+    await this.#explained(() => this.#file.requireWritable());
   }
 
   /**
@@ -330,7 +344,7 @@ export class AccountStore {
   /** Takes a record over that accounts.json now has, with the providers as they now are. */
   #takeRecord(account: Account, record: RawRecord): void {
     this.#tokens.noteRecord(account.email, record);
-    this.#directory.set(this.#withNewestToken(parseRecord(record, this.#context).account ?? account));
+    this.#directory.set(this.#withNewestToken(this.parse(record).account ?? account));
   }
 
   /** Forgets an account that accounts.json no longer has. */
@@ -361,7 +375,7 @@ export class AccountStore {
     { document, email }: { readonly document: AccountsDocument; readonly email: string },
   ) {
     const { file } = this.#options;
-    const { account, faults } = parseRecord(record, this.#context);
+    const { account, faults } = this.parse(record);
     if (account === undefined) throw new ConfigError(faults.map((fault) => ({ file, ...fault })));
     const isRenamed = account.email.toLowerCase() !== email.toLowerCase();
     // Of the document: edits of the same write, and those of other processes, aren't in memory yet.
@@ -375,9 +389,13 @@ export class AccountStore {
     throw new ConfigError(taken.map((path) => ({ ...fault, path })));
   }
 
-  async #edit(change: (document: AccountsDocument) => void): Promise<void> {
+  #edit(change: (document: AccountsDocument) => void): Promise<void> {
+    return this.#explained(() => this.#file.edit(change));
+  }
+
+  async #explained(write: () => Promise<void>): Promise<void> {
     try {
-      await this.#file.edit(change);
+      await write();
     } catch (error) {
       if (error instanceof ConfigError || error instanceof AccountStoreError) throw error;
       const cause = error instanceof Error ? error.message : String(error);

@@ -159,6 +159,15 @@ Deno.test("POST accounts with overwrite keeps a password that came while the gra
   assert.ok(await verifyPassword("pa55", (await admin.fileRecords())[0].password_hash ?? ""));
 });
 
+Deno.test("POST accounts reads 500 while the accounts file can't be written, and doesn't ask for a token", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  await Deno.chmod(admin.services.settings.accountsFile, 0o400);
+  const answer = await admin.call("POST", "/admin/accounts", { body: { ...anna, overwrite: true } });
+  assert.equal(answer.status, 500);
+  assert.match(answer.body.error, /Cannot write .*accounts\.json.*read-only/);
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+});
+
 Deno.test("POST accounts reads 422 when the provider refuses the grant, and saves nothing", async () => {
   await using admin = await AdminFixture.start();
   admin.tokenEndpoint.once(refusal);
