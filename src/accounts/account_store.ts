@@ -146,7 +146,7 @@ export class AccountStore {
   }
 
   /**
-   * Changes fields of an account; its secrets stay encrypted, or in clear.
+   * Changes fields of an account; its secrets stay encrypted, or in clear. The first ones are encrypted when there is a key.
    *
    * @throws {ConfigError} If the record would have faults; paths begin at the record.
    * @throws {AccountStoreError}

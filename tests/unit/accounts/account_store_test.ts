@@ -455,6 +455,16 @@ Deno.test("AccountStore does not write a rotated token that looks encrypted with
   ]);
 });
 
+Deno.test("AccountStore encrypts the first secret of an account when there is a key", async () => {
+  const { refresh_token: _none, ...withoutSecrets } = record("a@example.com");
+  await using folder = await accountsFolder([]);
+  const store = await folder.open({ secretBox });
+  await store.add(withoutSecrets);
+  await store.update("a@example.com", { refresh_token: "granted" });
+  assert.match((await folder.read())[0].refresh_token, /^enc:v1:/);
+  assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "granted");
+});
+
 Deno.test("AccountStore says that the key for encrypted secrets is missing", async () => {
   await using folder = await accountsFolder([record("a@example.com")]);
   await (await folder.open({ secretBox })).convertSecrets("encrypted");
