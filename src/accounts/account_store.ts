@@ -218,7 +218,7 @@ export class AccountStore {
   }
 
   /**
-   * Encrypts or decrypts all secrets in the file.
+   * Encrypts or decrypts all secrets in the file, and the tokens in the state folder.
    *
    * @returns Number of accounts whose record changed.
    * @throws {TypeError} If there is no key.
@@ -232,7 +232,7 @@ export class AccountStore {
     await this.#edit(({ records }) => {
       changed = records.filter((record) => convert(record, secretBox));
     });
-    await this.#tokens.convert(form);
+    await this.#explained(() => this.#tokens.convert(form), this.#tokens.statePath);
     this.#use(await this.#load(this.#state.resolveProvider));
     return changed.length;
   }
@@ -393,13 +393,13 @@ export class AccountStore {
     return this.#explained(() => this.#file.edit(change));
   }
 
-  async #explained(write: () => Promise<void>): Promise<void> {
+  async #explained(write: () => Promise<void>, path = this.#options.file): Promise<void> {
     try {
       await write();
     } catch (error) {
       if (error instanceof ConfigError || error instanceof AccountStoreError) throw error;
       const cause = error instanceof Error ? error.message : String(error);
-      throw new AccountStoreError("ACCOUNTS_NOT_WRITABLE", `Cannot write "${this.#options.file}": ${cause}`, {
+      throw new AccountStoreError("ACCOUNTS_NOT_WRITABLE", `Cannot write "${path}": ${cause}`, {
         cause: error,
       });
     }

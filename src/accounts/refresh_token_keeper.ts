@@ -58,6 +58,11 @@ export class RefreshTokenKeeper {
     this.#rotated = new RotatedTokens(options.stateDirectory);
   }
 
+  /** Where tokens are while accounts.json can't be written. */
+  get statePath(): string {
+    return this.#rotated.path;
+  }
+
   /**
    * Finds the newest tokens of accounts that were just read, and puts them back on disk where an older one has come back.
    *

@@ -387,6 +387,18 @@ Deno.test("TokenService gives what is under way for a renamed account to its new
   assert.deepEqual(test.persisted[0]?.[0].email, renamed.email);
 });
 
+Deno.test("TokenService tells a renamed account's manager what a probe under its old e-mail brings", async () => {
+  await using test = await setUp();
+  const gate = Promise.withResolvers<void>();
+  test.endpoint.once({ until: gate.promise, then: tokenBody(1, { refresh_token: "refresh-1" }) });
+  const probing = test.service.probe(() => test.account, { keep: () => Promise.resolve(), signal: never });
+  await test.endpoint.waitForRequests(1);
+  test.service.replace([{ ...test.account, email: "renamed@example.com" }]);
+  gate.resolve();
+  await probing;
+  assert.equal(test.service.find("renamed@example.com")?.account.refreshToken, "refresh-1");
+});
+
 Deno.test("TokenService closes the managers of removed accounts", async () => {
   await using test = await setUp();
   await test.manager.get(never);

@@ -431,6 +431,11 @@ Deno.test("AccountStore encrypts and decrypts tokens in the state folder too", a
     assert.equal((await Deno.readTextFile(stateFile)).includes("token 1"), isClear);
     assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "token 1");
   }
+  await Deno.chmod(stateFile, 0o400);
+  await assert.rejects(store.convertSecrets("encrypted"), {
+    code: "ACCOUNTS_NOT_WRITABLE",
+    message: /refresh_tokens\.json/,
+  });
 });
 
 Deno.test("AccountStore encrypts a rotated token that looks like an encrypted one", async () => {
