@@ -26,24 +26,21 @@ export class AccountDirectory {
 
   /** Adds an account, or takes its new state. */
   set(account: Account): void {
-    const old = this.get(account.email);
-    if (old !== undefined) this.#byUsername.delete(old.username.toLowerCase());
+    this.#release(account.email);
     this.#byEmail.set(account.email.toLowerCase(), account);
     this.#byUsername.set(account.username.toLowerCase(), account);
   }
 
-  /** Takes over what another directory has of a mailbox, its absence too. */
-  copy(email: string, from: AccountDirectory): void {
-    const account = from.get(email);
-    if (account === undefined) this.delete(email);
-    else this.set(account);
-  }
-
   /** Forgets an account. */
   delete(email: string): void {
-    const account = this.get(email);
-    if (account === undefined) return;
+    this.#release(email);
     this.#byEmail.delete(email.toLowerCase());
+  }
+
+  /** Another account may have the user name by now. */
+  #release(email: string): void {
+    const account = this.get(email);
+    if (account === undefined || this.byUsername(account.username) !== account) return;
     this.#byUsername.delete(account.username.toLowerCase());
   }
 }

@@ -8,10 +8,10 @@ import type { AccountRecord } from "./account_schema.ts";
 import { AccountStoreError } from "./account_store_error.ts";
 import { type AccountsDocument, parseAccountsDocument, type RawRecord } from "./accounts_file.ts";
 import { checkFileMode } from "./check_file_mode.ts";
-import { parseAccounts, parseRecord } from "./parse_accounts.ts";
+import { parseAccounts, type ParsedRecord, parseRecord } from "./parse_accounts.ts";
 import { type AccountPatch, addedRecord, changedRecord } from "./record_edits.ts";
 import { sealSecrets, unsealSecrets } from "./record_secrets.ts";
-import { RefreshTokenKeeper, type TokenBaseline } from "./refresh_token_keeper.ts";
+import { type KeptToken, RefreshTokenKeeper, type TokenBaseline } from "./refresh_token_keeper.ts";
 import type { SecretBox } from "./secret_box.ts";
 import { SharedFile } from "./shared_file.ts";
 
@@ -45,6 +45,12 @@ interface State {
   readonly warnings: readonly Finding[];
 }
 
+interface Put {
+  readonly make: (old: RawRecord | undefined) => RawRecord;
+  /** The refresh token is one that was entered now, and not a copy of what was there. */
+  readonly entersToken: boolean;
+}
+
 /**
  * The accounts of accounts.json. Reading is from memory; an edit is on disk before its promise resolves, together with
  * whatever other processes have written meanwhile.
@@ -54,9 +60,8 @@ export class AccountStore {
   readonly #file: SharedFile<AccountsDocument>;
   readonly #tokens: RefreshTokenKeeper;
   #state: State;
-  #edits = 0;
-  /** Number of the last edit of each e-mail that was edited. */
-  readonly #lastEdits = new Map<string, number>();
+  /** Does again, on what a reload has read, what was done while it read; by what it was done to. */
+  #sinceLoad: Map<string, () => void> | undefined;
 
   private constructor(options: AccountStoreOptions) {
     const { file, resolveProvider } = options;
@@ -71,8 +76,7 @@ export class AccountStore {
       serialize: (document) => document.serialize(),
     });
     this.#tokens = new RefreshTokenKeeper({ ...options, accountsFile: this.#file });
-    const baseline = { originals: new Map(), successors: new Map() };
-    this.#state = { directory: new AccountDirectory(), baseline, resolveProvider, warnings: [] };
+    this.#state = { directory: new AccountDirectory(), baseline: new Map(), resolveProvider, warnings: [] };
   }
 
   /**
@@ -107,6 +111,20 @@ export class AccountStore {
     return this.#directory.byUsername(name);
   }
 
+  /** Checks a record as an edit would, by itself: other accounts may have its names. */
+  parse(record: RawRecord): ParsedRecord {
+    return parseRecord(record, this.#context);
+  }
+
+  /**
+   * Makes sure that an edit could be written now.
+   *
+   * @throws {AccountStoreError} If not.
+   */
+  async requireWritable(): Promise<void> {
+    await this.#explained(() => this.#file.requireWritable());
+  }
+
   /**
    * Adds an account. One whose place it takes leaves it its password, unless the record has one.
    *
@@ -118,38 +136,50 @@ export class AccountStore {
     { overwrite = false }: { readonly overwrite?: boolean } = {},
   ): Promise<Account> {
     const { email, password_hash } = record;
-    return await this.#put(email, (old) => {
-      if (old !== undefined && !overwrite) {
-        throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${email}": there is such an account`);
-      }
-      // Forgetting the password would open the account to every client on this machine.
-      const kept = { password_hash: password_hash ?? old?.["password_hash"] };
-      return addedRecord({ ...record, ...kept } as AccountRecord, this.#options.secretBox);
+    return await this.#put(email, {
+      entersToken: true,
+      make: (old) => {
+        if (old !== undefined && !overwrite) {
+          throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${email}": there is such an account`);
+        }
+        // Forgetting the password would open the account to every client on this machine.
+        const kept = { password_hash: password_hash ?? old?.["password_hash"] };
+        return addedRecord({ ...record, ...kept } as AccountRecord, this.#options.secretBox);
+      },
     });
   }
 
   /**
-   * Changes fields of an account; its secrets stay encrypted, or in clear.
+   * Changes fields of an account; its secrets stay encrypted, or in clear. The first ones are encrypted when there is a key.
    *
    * @throws {ConfigError} If the record would have faults; paths begin at the record.
    * @throws {AccountStoreError}
    */
   async update(email: string, patch: AccountPatch): Promise<Account> {
-    return await this.#put(email, (old) => {
-      if (old === undefined) throw notFound(email);
-      return changedRecord(old, { patch, box: this.#options.secretBox });
+    return await this.#put(email, {
+      entersToken: patch.refresh_token !== undefined,
+      make: (old) => {
+        if (old === undefined) throw notFound(email);
+        return changedRecord(old, { patch, box: this.#options.secretBox });
+      },
     });
   }
 
   /** @throws {AccountStoreError} */
   async remove(email: string): Promise<void> {
-    await this.#edit((document) => {
-      if (!document.remove(email)) throw notFound(email);
-      // Now: a rotation that is written together with this is not to bring the grant back to disk.
-      this.#tokens.noteRemoval(email);
-    });
-    this.#noteEdit(email);
-    this.#directory.delete(email);
+    let undo = () => {};
+    try {
+      await this.#edit((document) => {
+        if (!document.remove(email)) throw notFound(email);
+        // Now: a rotation that is written together with this is not to bring the grant back to disk.
+        undo = this.#tokens.noteRemoval(email);
+      });
+    } catch (error) {
+      undo();
+      throw error;
+    }
+    this.#take(`account ${email.toLowerCase()}`, () => this.#leave(email));
+    await this.#tokens.forget(email);
   }
 
   /**
@@ -166,13 +196,33 @@ export class AccountStore {
   ): Promise<void> {
     const replaces = options.replaces ?? this.get(email)?.refreshToken;
     if (replaces === undefined) return;
-    await this.#tokens.rotate(email, { refreshToken, replaces });
-    const account = this.get(email);
-    if (account !== undefined) this.#directory.set(this.#withNewestToken(account));
+    const kept = await this.#tokens.rotate(email, { refreshToken, replaces });
+    if (kept !== undefined) this.#takeToken(kept);
   }
 
   /**
-   * Encrypts or decrypts all secrets in the file.
+   * Looks on disk for the refresh token that another process has put in place of an account's, and takes it over.
+   *
+   * @returns Nothing if there is none, or the account has another token by now.
+   */
+  async findSuccessor({ email, refreshToken }: Account): Promise<string | undefined> {
+    if (refreshToken === undefined || this.get(email)?.refreshToken !== refreshToken) return undefined;
+    try {
+      const kept = await this.#tokens.findSuccessor(email, refreshToken);
+      if (kept === undefined || this.get(email)?.refreshToken !== refreshToken) return undefined;
+      this.#takeToken(kept);
+      return this.get(email)?.refreshToken;
+    } catch (error) {
+      this.#options.log.warning("Cannot look for a newer refresh token of {account}: {cause}", {
+        account: email,
+        cause: error instanceof Error ? error.message : String(error),
+      });
+      return undefined;
+    }
+  }
+
+  /**
+   * Encrypts or decrypts all secrets in the file, and the tokens in the state folder.
    *
    * @returns Number of accounts whose record changed.
    * @throws {TypeError} If there is no key.
@@ -186,12 +236,14 @@ export class AccountStore {
     await this.#edit(({ records }) => {
       changed = records.filter((record) => convert(record, secretBox));
     });
+    await this.#explained(() => this.#tokens.convert(form), this.#tokens.statePath);
     this.#use(await this.#load(this.#state.resolveProvider));
     return changed.length;
   }
 
   /**
-   * Reads and checks the file for a reload, and changes nothing yet.
+   * Reads and checks the file for a reload, and changes nothing in memory yet. One at a time: what is done while one reads
+   * is done again on what that one has read, and on nothing else.
    *
    * @param options `resolveProvider` where the providers are reloaded too.
    * @throws {ConfigError} With every fault of the file, or if it was there and is gone.
@@ -200,7 +252,8 @@ export class AccountStore {
     options: { readonly resolveProvider?: ResolveProvider } = {},
   ): Promise<PreparedAccounts> {
     const before = this.#state;
-    const edits = this.#edits;
+    const sinceLoad = new Map<string, () => void>();
+    this.#sinceLoad = sinceLoad;
     const after = await this.#load(options.resolveProvider ?? before.resolveProvider);
     const difference = differenceOf(before.directory.byEmail, after.directory.byEmail);
     const isEmpty = Object.values(difference).every((emails) => emails.length === 0);
@@ -209,11 +262,9 @@ export class AccountStore {
       warnings: after.warnings,
       accounts: [...after.directory.byEmail.values()],
       apply: () => {
-        // What was edited while the file was read may not be in what was read.
-        for (const [email, edit] of this.#lastEdits) {
-          if (edit > edits) after.directory.copy(email, this.#directory);
-        }
+        this.#sinceLoad = undefined;
         this.#use(after);
+        for (const doAgain of sinceLoad.values()) doAgain();
       },
       revert: () => this.#use(before),
     };
@@ -275,24 +326,51 @@ export class AccountStore {
     return refreshToken === account.refreshToken ? account : { ...account, refreshToken };
   }
 
-  async #put(email: string, make: (old: RawRecord | undefined) => RawRecord): Promise<Account> {
+  async #put(email: string, { make, entersToken }: Put): Promise<Account> {
     const written = Promise.withResolvers<{ account: Account; record: RawRecord }>();
     await this.#edit((document) => {
-      const record = make(document.find(email));
-      const account = this.#check(record, { document, email });
+      const made = make(document.find(email));
+      const account = this.#check(made, { document, email });
+      const record = entersToken ? made : this.#tokens.renew(made, email);
       document.put(email, record);
       written.resolve({ account, record });
     });
     const { account, record } = await written.promise;
-    this.#tokens.noteRecord(account, record);
-    const newest = this.#withNewestToken(account);
-    if (account.email.toLowerCase() !== email.toLowerCase()) {
-      this.#noteEdit(email);
-      this.#directory.delete(email);
-    }
-    this.#noteEdit(account.email);
-    this.#directory.set(newest);
-    return newest;
+    const isRenamed = account.email.toLowerCase() !== email.toLowerCase();
+    const forgotten = entersToken && this.#tokens.forget(email);
+    const renamed = isRenamed && this.#tokens.rename(email, account.email);
+    this.#take(`account ${account.email.toLowerCase()}`, () => this.#takeRecord(account, record));
+    if (isRenamed) this.#take(`account ${email.toLowerCase()}`, () => this.#leave(email));
+    await Promise.all([forgotten, renamed]);
+    return this.get(account.email) ?? account;
+  }
+
+  /** Takes a record over that accounts.json now has, with the providers as they now are. */
+  #takeRecord(account: Account, record: RawRecord): void {
+    this.#tokens.noteRecord(account.email, record);
+    this.#directory.set(this.#withNewestToken(this.parse(record).account ?? account));
+  }
+
+  /** Forgets an account that accounts.json no longer has. */
+  #leave(email: string): void {
+    this.#tokens.noteRemoval(email);
+    this.#directory.delete(email);
+  }
+
+  #takeToken(kept: KeptToken): void {
+    this.#take(`token ${kept.email.toLowerCase()}`, () => {
+      this.#tokens.note(kept);
+      const account = this.get(kept.email);
+      if (account !== undefined) this.#directory.set(this.#withNewestToken(account));
+    });
+  }
+
+  /** Takes into memory what is on disk, and does so again after a reload that may have read the file before. */
+  #take(what: string, change: () => void): void {
+    change();
+    // Behind what was done to the same account before.
+    this.#sinceLoad?.delete(what);
+    this.#sinceLoad?.set(what, change);
   }
 
   /** @throws {ConfigError} If the record has faults, or takes another account's e-mail or user name. */
@@ -301,7 +379,7 @@ export class AccountStore {
     { document, email }: { readonly document: AccountsDocument; readonly email: string },
   ) {
     const { file } = this.#options;
-    const { account, faults } = parseRecord(record, this.#context);
+    const { account, faults } = this.parse(record);
     if (account === undefined) throw new ConfigError(faults.map((fault) => ({ file, ...fault })));
     const isRenamed = account.email.toLowerCase() !== email.toLowerCase();
     // Of the document: edits of the same write, and those of other processes, aren't in memory yet.
@@ -315,17 +393,17 @@ export class AccountStore {
     throw new ConfigError(taken.map((path) => ({ ...fault, path })));
   }
 
-  #noteEdit(email: string): void {
-    this.#lastEdits.set(email.toLowerCase(), ++this.#edits);
+  #edit(change: (document: AccountsDocument) => void): Promise<void> {
+    return this.#explained(() => this.#file.edit(change));
   }
 
-  async #edit(change: (document: AccountsDocument) => void): Promise<void> {
+  async #explained(write: () => Promise<void>, path = this.#options.file): Promise<void> {
     try {
-      await this.#file.edit(change);
+      await write();
     } catch (error) {
       if (error instanceof ConfigError || error instanceof AccountStoreError) throw error;
       const cause = error instanceof Error ? error.message : String(error);
-      throw new AccountStoreError("ACCOUNTS_NOT_WRITABLE", `Cannot write "${this.#options.file}": ${cause}`, {
+      throw new AccountStoreError("ACCOUNTS_NOT_WRITABLE", `Cannot write "${path}": ${cause}`, {
         cause: error,
       });
     }

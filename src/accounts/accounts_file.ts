@@ -4,14 +4,21 @@ import { parseJson } from "../config/parse_json.ts";
 /** An account as it stands in the file, unknown keys included. */
 export type RawRecord = Record<string, unknown>;
 
+/** What records are looked up by. */
+interface Lookup {
+  /** Places of the records by lower-case e-mail. */
+  readonly places: Map<string, number>;
+  /** Lower-case e-mails by the lower-case names that clients sign in with. */
+  readonly holders: Map<string, string>;
+}
+
 /** accounts.json in memory: its records, and the object around them where there is one. */
 export class AccountsDocument {
-  readonly #records: RawRecord[];
+  /** With gaps where records were removed, so that the others keep their places. */
+  readonly #records: (RawRecord | undefined)[];
   readonly #outer: RawRecord | undefined;
-  /** Places of the records by lower-case e-mail, made at the first search. */
-  #places: Map<string, number> | undefined;
-  /** Lower-case e-mails by the lower-case names that clients sign in with, made at the first search. */
-  #holders: Map<string, string> | undefined;
+  /** Made at the first search. */
+  #lookup: Lookup | undefined;
 
   /** `outer` has everything beside the accounts; nothing if the file is a bare array. */
   constructor(records: RawRecord[], outer?: RawRecord) {
@@ -21,63 +28,78 @@ export class AccountsDocument {
 
   /** All records, in order. A record may be changed in place, except its e-mail and user name. */
   get records(): readonly RawRecord[] {
-    return this.#records;
+    return this.#records.filter((record) => record !== undefined);
   }
 
   /** The record of a mailbox. */
   find(email: string): RawRecord | undefined {
-    const place = this.#placeOf(email);
+    const place = this.#index.places.get(email.toLowerCase());
     return place === undefined ? undefined : this.#records[place];
   }
 
   /** The lower-case e-mail of the record that clients sign in to with a name. */
   holderOf(username: string): string | undefined {
-    this.#holders ??= new Map(
-      this.#records.map((record) => {
-        const email = String(record["email"]).toLowerCase();
-        return [String(record["username"] || email).toLowerCase(), email];
-      }),
-    );
-    return this.#holders.get(username.toLowerCase());
+    return this.#index.holders.get(username.toLowerCase());
   }
 
   /** Puts a record into the place of the one that `email` has, or behind all others. */
   put(email: string, record: RawRecord): void {
-    this.#records[this.#placeOf(email) ?? this.#records.length] = record;
-    this.#forgetPlaces();
+    const place = this.#release(email) ?? this.#records.length;
+    this.#records[place] = record;
+    enter(this.#index, { record, place });
   }
 
   /** Removes the record of a mailbox; tells whether there was one. */
   remove(email: string): boolean {
-    const place = this.#placeOf(email);
+    const place = this.#release(email);
     if (place === undefined) return false;
-    this.#records.splice(place, 1);
-    this.#forgetPlaces();
+    this.#records[place] = undefined;
     return true;
   }
 
-  /** JSON path of a record. */
+  /** JSON path of a record, as long as none was removed. */
   pathOf(index: number): string {
     return `${this.#outer === undefined ? "" : "accounts"}[${index}]`;
   }
 
   /** The text of the file, in the form that it had. */
   serialize(): string {
-    const value = this.#outer === undefined ? this.#records : { ...this.#outer, accounts: this.#records };
+    const { records } = this;
+    const value = this.#outer === undefined ? records : { ...this.#outer, accounts: records };
     return `${JSON.stringify(value, undefined, 2)}\n`;
   }
 
-  #forgetPlaces(): void {
-    this.#places = undefined;
-    this.#holders = undefined;
+  get #index(): Lookup {
+    if (this.#lookup === undefined) {
+      const lookup = { places: new Map(), holders: new Map() };
+      this.#records.forEach((record, place) => record && enter(lookup, { record, place }));
+      this.#lookup = lookup;
+    }
+    return this.#lookup;
   }
 
-  #placeOf(email: string): number | undefined {
-    this.#places ??= new Map(
-      this.#records.map((record, index) => [String(record["email"]).toLowerCase(), index]),
-    );
-    return this.#places.get(email.toLowerCase());
+  /** Takes a record out of the lookup; tells its place. */
+  #release(email: string): number | undefined {
+    const { places, holders } = this.#index;
+    const place = places.get(email.toLowerCase());
+    const record = place === undefined ? undefined : this.#records[place];
+    if (record === undefined) return undefined;
+    const names = namesOf(record);
+    places.delete(names.email);
+    if (holders.get(names.username) === names.email) holders.delete(names.username);
+    return place;
   }
+}
+
+function enter({ places, holders }: Lookup, { record, place }: { record: RawRecord; place: number }): void {
+  const { email, username } = namesOf(record);
+  places.set(email, place);
+  holders.set(username, email);
+}
+
+function namesOf(record: RawRecord): { readonly email: string; readonly username: string } {
+  const email = String(record["email"]).toLowerCase();
+  return { email, username: String(record["username"] || email).toLowerCase() };
 }
 
 /**

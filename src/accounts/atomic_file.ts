@@ -1,7 +1,10 @@
 /** Files that are always whole: a crash at any instant leaves the old content or the new. */
 
 import { basename, dirname, join } from "node:path";
+import { giveOwner } from "./give_owner.ts";
 
+const temporaryEnd = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+const blockOctets = 4096;
 const isWindows = Deno.build.os === "windows";
 /** A scanner or another reader may hold a file on Windows for a moment, and renaming over it fails meanwhile. */
 const renameRetriesMs = [10, 50, 100, 250, 500];
@@ -14,16 +17,30 @@ const renameRetriesMs = [10, 50, 100, 250, 500];
  */
 export async function writeFileAtomically(path: string, content: string): Promise<void> {
   const target = await resolveLink(path);
-  const temporary = join(dirname(target), `.${basename(target)}.${crypto.randomUUID()}.tmp`);
+  const temporary = temporaryFor(target);
   try {
     await writeDurably(temporary, content);
-    await keepOwner(target, temporary);
+    await giveOwner(temporary, { of: target });
     await rename(temporary, target);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     throw error;
   }
   await syncFolder(dirname(target));
+}
+
+/**
+ * Finds out whether a file's content could be replaced, by writing a block beside it.
+ *
+ * @throws {Error} Of the file system, if not.
+ */
+export async function tryToWrite(path: string): Promise<void> {
+  const temporary = temporaryFor(await resolveLink(path));
+  try {
+    await writeDurably(temporary, " ".repeat(blockOctets));
+  } finally {
+    await Deno.remove(temporary).catch(() => {});
+  }
 }
 
 /**
@@ -34,11 +51,18 @@ export async function removeLeftovers(path: string): Promise<void> {
   const target = await resolveLink(path);
   const prefix = `.${basename(target)}.`;
   for await (const { name } of Deno.readDir(dirname(target))) {
-    if (name.startsWith(prefix) && name.endsWith(".tmp")) await Deno.remove(join(dirname(target), name));
+    // Not those of another file whose name begins like this one's.
+    if (!name.startsWith(prefix) || !temporaryEnd.test(name.slice(prefix.length))) continue;
+    await Deno.remove(join(dirname(target), name));
   }
 }
 
-async function resolveLink(path: string): Promise<string> {
+function temporaryFor(target: string): string {
+  return join(dirname(target), `.${basename(target)}.${crypto.randomUUID()}.tmp`);
+}
+
+/** What a path leads to, over all links; the path itself if nothing is there. */
+export async function resolveLink(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
   } catch (error) {
@@ -52,28 +76,6 @@ async function writeDurably(path: string, content: string): Promise<void> {
   const octets = new TextEncoder().encode(content);
   for (let written = 0; written < octets.length;) written += await file.write(octets.subarray(written));
   await file.sync();
-}
-
-/** Root may edit on behalf of the daemon, which must be able to read the file afterwards. */
-async function keepOwner(target: string, temporary: string): Promise<void> {
-  if (isWindows) return;
-  const [old, own] = [await statIfPresent(target), await Deno.stat(temporary)];
-  if (old === undefined || (old.uid === own.uid && old.gid === own.gid)) return;
-  try {
-    await Deno.chown(temporary, old.uid, old.gid);
-  } catch (error) {
-    // Whoever isn't root can't give files away; the writer owns the file then.
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-  }
-}
-
-async function statIfPresent(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 async function rename(from: string, to: string): Promise<void> {

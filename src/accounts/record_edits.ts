@@ -2,7 +2,7 @@
 
 import type { AccountRecord } from "./account_schema.ts";
 import type { RawRecord } from "./accounts_file.ts";
-import { hasSealedSecrets, sealSecrets, unsealSecrets } from "./record_secrets.ts";
+import { hasClearSecrets, sealSecrets, unsealSecrets } from "./record_secrets.ts";
 import type { SecretBox } from "./secret_box.ts";
 
 /** Fields to change; `null` removes one. */
@@ -16,7 +16,7 @@ export function addedRecord(record: AccountRecord, box: SecretBox | undefined): 
 }
 
 /**
- * A record with some fields changed; its secrets stay encrypted, or in clear.
+ * A record with some fields changed; its secrets stay encrypted, or in clear. The first ones are encrypted when there is a key.
  *
  * @throws {Error} If they are encrypted and can't be decrypted.
  */
@@ -29,7 +29,7 @@ export function changedRecord(
   // Encrypted values are bound to the e-mail, which may be what changes.
   unsealSecrets(clear, box);
   const changed = present({ ...clear, ...patch });
-  if (hasSealedSecrets(old)) sealSecrets(changed, box);
+  if (!hasClearSecrets(old)) sealSecrets(changed, box);
   return changed;
 }
 

@@ -28,12 +28,12 @@ export function openSecret(
   return box.open(value, secretContext(email, key));
 }
 
-/** Tells whether a record has encrypted secrets. */
-export function hasSealedSecrets(record: RawRecord): boolean {
-  return secretKeys.some((key) => {
-    const value = record[key];
-    return typeof value === "string" && isSealed(value);
-  });
+/** Tells whether a record has secrets, and all of them in clear. */
+export function hasClearSecrets(record: RawRecord): boolean {
+  const values = secretKeys.map((key) => record[key]).filter((value) =>
+    typeof value === "string" && value !== ""
+  );
+  return values.length > 0 && !values.some((value) => isSealed(String(value)));
 }
 
 /** Encrypts the secrets of a record that are in clear, in place. Tells whether there were any. */

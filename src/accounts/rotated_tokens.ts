@@ -1,7 +1,7 @@
 /** Rotated refresh tokens beside an accounts file that can't be written: `refresh_tokens.json` in the state folder. */
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { SharedFile } from "./shared_file.ts";
 
@@ -22,6 +22,9 @@ export interface RotatedToken {
   /** In clear. */
   readonly original: string;
 }
+
+/** Looks a token up by e-mail and the token that accounts.json has. */
+export type SuccessorOf = (email: string, original: string) => string | undefined;
 
 /** SHA-256 of a token, base64url: tells tokens apart without keeping them. */
 export function tokenDigest(token: string): string {
@@ -48,10 +51,9 @@ export class RotatedTokens {
   /**
    * Reads the tokens that take the place of others.
    *
-   * @returns A look-up by e-mail and the token that accounts.json has.
    * @throws {Error} If there is a file and it can't be read.
    */
-  async load(): Promise<(email: string, original: string) => string | undefined> {
+  async load(): Promise<SuccessorOf> {
     const { tokens } = await this.#file.read();
     return (email, original) => {
       const entry = tokens[email.toLowerCase()];
@@ -59,10 +61,30 @@ export class RotatedTokens {
     };
   }
 
-  /** Keeps a token; resolves when it is on disk. */
-  put(email: string, { refreshToken, original }: RotatedToken): Promise<void> {
-    return this.#file.edit(({ tokens }) => {
+  /** Keeps a token; resolves when it is on disk. Makes the state folder, for this user alone, if it isn't there. */
+  async put(email: string, { refreshToken, original }: RotatedToken): Promise<void> {
+    await Deno.mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    await this.#file.edit(({ tokens }) => {
       tokens[email.toLowerCase()] = { original: tokenDigest(original), refresh_token: refreshToken };
+    });
+  }
+
+  /** Forgets an account's token; resolves when it is gone from disk. */
+  async remove(email: string): Promise<void> {
+    if (!await this.#file.exists()) return;
+    await this.#file.edit(({ tokens }) => {
+      delete tokens[email.toLowerCase()];
+    });
+  }
+
+  /** Gives every token another form, encrypted or in clear. */
+  async convert(convert: (email: string, refreshToken: string) => string): Promise<void> {
+    if (!await this.#file.exists()) return;
+    await this.#file.edit(({ tokens }) => {
+      const converted = Object.entries(tokens).map(([email, entry]) =>
+        [email, { ...entry, refresh_token: convert(email, entry.refresh_token) }] as const
+      );
+      Object.assign(tokens, Object.fromEntries(converted));
     });
   }
 

@@ -1,4 +1,4 @@
-import { removeLeftovers, writeFileAtomically } from "./atomic_file.ts";
+import { removeLeftovers, resolveLink, tryToWrite, writeFileAtomically } from "./atomic_file.ts";
 import { withFileLock } from "./file_lock.ts";
 
 /** How a file's text becomes a document and back. */
@@ -10,7 +10,8 @@ export interface SharedFileOptions<Document> {
 }
 
 interface Edit<Document> {
-  readonly change: (document: Document) => void;
+  /** Nothing to only find out whether an edit could be written. */
+  readonly change: ((document: Document) => void) | undefined;
   readonly written: PromiseWithResolvers<void>;
 }
 
@@ -47,12 +48,50 @@ export class SharedFile<Document> {
   }
 
   /**
+   * Looks something up in the file as it is now, parsed only if it has changed.
+   *
+   * @param at Changes nothing, and keeps nothing of the document.
+   * @throws {Error} Of the file system or of `parse`.
+   */
+  async look<T>(at: (document: Document) => T): Promise<T> {
+    const text = await readIfPresent(this.path);
+    if (this.#known?.text !== text || this.#known === undefined) {
+      this.#known = { text, document: this.#options.parse(text) };
+    }
+    return at(this.#known.document);
+  }
+
+  /** Tells whether there is a file, or a link to one. */
+  async exists(): Promise<boolean> {
+    try {
+      await Deno.lstat(this.path);
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
+  /**
    * Changes the document and writes it; resolves when the change is on disk.
    *
    * @param change Throws before it touches the document, or not at all.
    * @throws {Error} What `change` threw, or why the file could not be read or written.
    */
   edit(change: (document: Document) => void): Promise<void> {
+    return this.#enqueue(change);
+  }
+
+  /**
+   * Makes sure that an edit could be written now.
+   *
+   * @throws {Error} Why not.
+   */
+  requireWritable(): Promise<void> {
+    return this.#enqueue(undefined);
+  }
+
+  #enqueue(change: Edit<Document>["change"]): Promise<void> {
     const written = Promise.withResolvers<void>();
     this.#waiting.push({ change, written });
     this.#writing ??= this.#writeAll();
@@ -93,21 +132,27 @@ export class SharedFile<Document> {
       : this.#options.parse(before);
     const accepted = batch.filter(({ change, written }) => {
       try {
-        change(document);
+        change?.(document);
         return true;
       } catch (error) {
         written.reject(error);
         return false;
       }
     });
-    const text = accepted.length === 0 ? before : this.#options.serialize(document);
+    const isChanged = accepted.some(({ change }) => change !== undefined);
+    const text = isChanged ? this.#options.serialize(document) : before;
     if (text !== undefined && text !== before) await writeFileAtomically(this.path, text);
-    this.#known = { text, document };
+    else if (accepted.some(({ change }) => change === undefined)) await tryToWrite(this.path);
+    // A change that threw may have touched the document before.
+    this.#known = accepted.length === batch.length ? { text, document } : undefined;
     return accepted;
   }
 
-  #locked<T>(work: () => Promise<T>): Promise<T> {
-    return withFileLock(work, { lockFile: `${this.path}.lock`, timeoutMs: lockTimeoutMs });
+  /** Beside what the path leads to: whoever comes over another link must find the same lock. */
+  async #locked<T>(work: () => Promise<T>): Promise<T> {
+    const target = await resolveLink(this.path);
+    const options = { lockFile: `${target}.lock`, ownerOf: target, timeoutMs: lockTimeoutMs };
+    return await withFileLock(work, options);
   }
 }
 

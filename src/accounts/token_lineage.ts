@@ -34,4 +34,17 @@ export class TokenLineage {
     const descent = this.#descents.get(email.toLowerCase());
     return descent?.ancestors.includes(tokenDigest(refreshToken)) ? descent.newest : refreshToken;
   }
+
+  /** Gives what is known of an account's tokens to its new e-mail. */
+  move(from: string, to: string): void {
+    const descent = this.#descents.get(from.toLowerCase());
+    if (descent === undefined) return;
+    this.#descents.delete(from.toLowerCase());
+    this.#descents.set(to.toLowerCase(), descent);
+  }
+
+  /** Forgets an account's tokens. */
+  forget(email: string): void {
+    this.#descents.delete(email.toLowerCase());
+  }
 }

@@ -4,8 +4,6 @@ import { AccountStoreError } from "../accounts/account_store_error.ts";
 import type { Account } from "../accounts/account.ts";
 import type { AccountRecord } from "../accounts/account_schema.ts";
 import { hashPassword } from "../accounts/password_hash.ts";
-import { parseRecord } from "../accounts/parse_accounts.ts";
-import { resolveProvider } from "../config/resolve_provider.ts";
 import { verifyGrant } from "../verification/verify_account.ts";
 import type { VerificationFailure } from "../verification/verification.ts";
 import type { NewAccount } from "./account_body.ts";
@@ -48,6 +46,8 @@ export class AccountAdmission {
     if (existing && !overwrite) {
       throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${body.email}": there is such an account`);
     }
+    // Before the grant is asked with: a token that the provider rotates would be spent for nothing.
+    if (verify) await this.#context.accounts.requireWritable();
     const proven = verify ? await this.#verify(record) : record;
     const account = await this.#context.accounts.add(proven, { overwrite });
     const isReplacement = existing !== undefined;
@@ -59,10 +59,10 @@ export class AccountAdmission {
   async #check({ verify, overwrite: _overwrite, password, ...fields }: NewAccount): Promise<AccountRecord> {
     const faults = newAccountFaults({ ...fields, verify: verify ?? true }, this.#context.providers());
     const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-    const parsed = parseRecord(present, this.#recordContext());
+    const parsed = this.#context.accounts.parse(present);
     // The store would find it too, but only after the verification, which may use the grant up.
     const taken = parsed.account ? this.#takenNames(parsed.account) : [];
-    const all = onePerField([...faults, ...detailsOf(parsed.faults), ...taken]);
+    const all = onePerField([...passwordFaults(password), ...faults, ...detailsOf(parsed.faults), ...taken]);
     if (all.length > 0) throw new RequestProblem(400, "The account has faults", all);
     const record = present as AccountRecord;
     return password === undefined ? record : { ...record, password_hash: await hashPassword(password) };
@@ -75,7 +75,7 @@ export class AccountAdmission {
   }
 
   async #verify(record: AccountRecord): Promise<AccountRecord> {
-    const { account } = parseRecord(record, this.#recordContext());
+    const { account } = this.#context.accounts.parse(record);
     if (!account) throw new TypeError("Cannot verify the account: it was not checked");
     let refreshToken: string | undefined;
     const verification = await verifyGrant(account, {
@@ -97,14 +97,12 @@ export class AccountAdmission {
     if (verification.failure) throw verificationProblem(verification.failure);
     return refreshToken === undefined ? record : { ...record, refresh_token: refreshToken };
   }
+}
 
-  #recordContext() {
-    const providers = this.#context.providers();
-    return {
-      resolveProvider: (...[name, overrides]: [string, Parameters<typeof resolveProvider>[2]]) =>
-        resolveProvider(providers, name, overrides),
-    };
-  }
+/** What comes from a file may be anything. */
+function passwordFaults(password: unknown): ProblemDetail[] {
+  if (password === undefined || (typeof password === "string" && password !== "")) return [];
+  return [{ path: "password", message: "must be text", hint: "what SMTP clients sign in with, in quotes" }];
 }
 
 /** The problem for an account whose grant did not prove good. */

@@ -6,6 +6,7 @@ import { adminPortFile, type DaemonOptions, loadCommandSettings } from "./daemon
 import type { LocalServices } from "./local_services.ts";
 import { addStartOptions } from "./start_options.ts";
 import { jsonLine } from "./json_line.ts";
+import type { DaemonNotice } from "./tell_daemon.ts";
 
 /** Adds the options that say which accounts file, and which daemon to tell of a change. */
 export function addAccountOptions(command: Command): Command {
@@ -19,6 +20,8 @@ export interface AccountWork {
   readonly services: LocalServices;
   readonly context: CommandContext;
   readonly json: boolean;
+  /** Lets a running daemon take the accounts file over. */
+  readonly tellDaemon: () => Promise<DaemonNotice>;
   /**
    * Lets a running daemon take the accounts file over, and tells the outcome in text or JSON.
    *
@@ -41,18 +44,21 @@ export async function runAccountCommand(
   await runCommand(async () => {
     const settings = await loadCommandSettings(command, context);
     await using services = await openLocalServices({ settings, env: context.env });
-    const finishEdit: AccountWork["finishEdit"] = async (result, text) => {
-      const { tellDaemon } = await import("./tell_daemon.ts");
-      const notice = await tellDaemon({
+    const tellDaemon: AccountWork["tellDaemon"] = async () => {
+      const telling = await import("./tell_daemon.ts");
+      return await telling.tellDaemon({
         settings,
         env: context.env,
         tokenFile,
         portFile: adminPortFile(command, { settings, env: context.env }),
       });
+    };
+    const finishEdit: AccountWork["finishEdit"] = async (result, text) => {
+      const notice = await tellDaemon();
       if (json) return context.out(jsonLine({ success: true, ...result, daemon: notice.outcome }));
       context.out(text);
       context.out(notice.text);
     };
-    await work({ services, context, json, finishEdit });
+    await work({ services, context, json, tellDaemon, finishEdit });
   }, { context, json });
 }

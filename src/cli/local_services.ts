@@ -56,6 +56,7 @@ export async function openLocalServices(options: LocalServicesOptions): Promise<
     tokenTimeoutMs: settings.tokenTimeoutMs,
     persist: ({ email, refreshToken: replaces }, rotated) =>
       store.rotateRefreshToken(email, rotated, { replaces }),
+    findSuccessor: (account) => store.findSuccessor(account),
     log: commandLog(),
   });
   const mailboxes = new MailboxDirectory({ store, tokens });

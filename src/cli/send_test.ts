@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { addAccountOptions, runAccountCommand } from "./account_options.ts";
 import type { CommandContext } from "./command_context.ts";
 import { jsonLine } from "./json_line.ts";
+import type { DaemonNotice } from "./tell_daemon.ts";
 
 interface SendTestOptions {
   readonly account: string;
@@ -26,23 +27,29 @@ export function registerSendTest(program: Command, context: CommandContext): voi
   addAccountOptions(command).action(({ account: email, to, from }: SendTestOptions) =>
     runAccountCommand(command, {
       context,
-      async work({ services, json }) {
+      async work({ services, json, tellDaemon }) {
         const { requireAccount } = await import("../admin/require_account.ts");
         const { sendTestMessage } = await import("./test_message.ts");
         const account = requireAccount(services.store, email);
         const mailbox = services.mailboxes.get(account.email)!;
+        let notice: DaemonNotice | undefined;
         const result = await sendTestMessage({ from: from ?? account.email, to }, {
           account,
           mailbox,
           dialer: services.dialer,
+        }).finally(async () => {
+          // A running daemon would go on with the refresh token that has been traded for the next one.
+          const isRotated = services.store.get(account.email)?.refreshToken !== account.refreshToken;
+          if (isRotated) notice = await tellDaemon();
         });
         if (!result.success) context.finish(1);
-        if (json) return context.out(jsonLine(result));
+        if (json) return context.out(jsonLine({ ...result, daemon: notice?.outcome }));
         for (const line of result.dialogue) context.out(`  ${line}`);
         const verdict = result.success
           ? `Sent: the provider has taken the message for ${to}`
           : `Not sent. ${result.remedy}`;
         context.out(verdict);
+        if (notice) context.out(notice.text);
       },
     })
   );

@@ -91,6 +91,7 @@ export class Daemon {
       tokenTimeoutMs: settings.tokenTimeoutMs,
       persist: (account, refreshToken) =>
         store.rotateRefreshToken(account.email, refreshToken, { replaces: account.refreshToken }),
+      findSuccessor: (account) => store.findSuccessor(account),
       log: log.logger.getChild("oauth"),
       onRefresh: ({ outcome }) => this.metrics.tokenRefreshEnded(outcome),
     });

@@ -29,4 +29,10 @@ export class GrantTurns {
       resolve();
     }
   }
+
+  /** Makes those who ask from now on for an account wait, too, for what was asked for it under its old e-mail. */
+  async rename(from: string, to: string): Promise<void> {
+    const before = this.#last.get(from.toLowerCase());
+    if (before) await this.run(to, new AbortController().signal, () => before);
+  }
 }

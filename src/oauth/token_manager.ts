@@ -2,6 +2,7 @@ import type { Logger } from "@logtape/logtape";
 import type { Account } from "../accounts/account.ts";
 import { abortable } from "./abortable.ts";
 import type { AccessToken, GrantedTokens } from "./access_token.ts";
+import { askWithNewest } from "./ask_with_newest.ts";
 import { refreshTokenOf } from "./rotated_refresh_token.ts";
 import type { GrantTurns } from "./grant_turns.ts";
 import { sameGrant } from "./same_grant.ts";
@@ -15,6 +16,8 @@ export interface TokenManagerContext {
   readonly obtain: (account: Account, signal: AbortSignal) => Promise<GrantedTokens>;
   /** Puts a rotated refresh token on disk in place of `account.refreshToken`. */
   readonly persist: (account: Account, refreshToken: string) => Promise<void>;
+  /** Finds the refresh token that another process has put on disk in place of the account's. */
+  readonly findSuccessor: (account: Account) => Promise<string | undefined>;
   /** Those who ask for tokens of the same account take turns. */
   readonly turns: GrantTurns;
   readonly log: Logger;
@@ -63,7 +66,6 @@ export class TokenManager {
   #holdOffUntilMs = 0;
   /** The account as it was when a rotated refresh token came that could not be written yet. */
   #unsaved: Account | undefined;
-  #supersededRefreshToken: string | undefined;
   #lastUsedMs = -Infinity;
   /** Tokens in a row, since the last use, that were to be refreshed at once. */
   #hastyRefreshes = 0;
@@ -80,9 +82,14 @@ export class TokenManager {
     return this.#account;
   }
 
-  /** Whether a refresh has not ended, or a rotated refresh token is being written. */
-  get isRefreshing(): boolean {
-    return this.#flights.size > 0;
+  /** Whether a refresh has not ended, or a rotated refresh token is still to be written. */
+  get isBusy(): boolean {
+    return this.#flights.size > 0 || this.#unsaved !== undefined;
+  }
+
+  /** The refresh token that the manager asks with, and the one that accounts.json may still have. */
+  get refreshTokens(): readonly string[] {
+    return [this.#account, this.#unsaved].flatMap((account) => account?.refreshToken ?? []);
   }
 
   /** How the token stands. */
@@ -155,8 +162,8 @@ export class TokenManager {
   replaceAccount(account: Account): void {
     const previous = this.#account;
     const rotatedAway = account.refreshToken !== undefined &&
-      account.refreshToken === this.#supersededRefreshToken;
-    // Read from the file before the rotation was: the token in memory is its successor.
+      account.refreshToken === this.#unsaved?.refreshToken;
+    // The account store doesn't know its successor yet.
     this.#account = rotatedAway && previous.refreshToken !== undefined
       ? { ...account, refreshToken: previous.refreshToken }
       : account;
@@ -178,6 +185,14 @@ export class TokenManager {
     if (replaced.refreshToken === this.#account.refreshToken) this.#succeed(refreshToken);
   }
 
+  /** Looks on disk for a refresh token in place of the one that was asked with; tells whether the manager has it now. */
+  async renew(asked: Account): Promise<boolean> {
+    const refreshToken = await this.#context.findSuccessor(asked);
+    if (refreshToken === undefined || asked.refreshToken !== this.#account.refreshToken) return false;
+    this.#account = { ...this.#account, refreshToken };
+    return true;
+  }
+
   /** Notes that a refresh token of `noteRotation` is on disk. */
   noteSaved(refreshToken: string): void {
     if (refreshToken === this.#account.refreshToken) this.#unsaved = undefined;
@@ -186,7 +201,6 @@ export class TokenManager {
   /** The present token may be worth nothing from now on. @returns The account as it was. */
   #succeed(refreshToken: string): Account {
     const previous = this.#account;
-    this.#supersededRefreshToken = previous.refreshToken;
     this.#account = { ...previous, refreshToken };
     this.#unsaved = previous;
     return previous;
@@ -200,12 +214,13 @@ export class TokenManager {
   }
 
   /**
-   * Ends the refresh under way, unless its rotated token has come: that is written first.
+   * Ends the refresh under way. A rotated token that has come is written first; one that could not be written is tried once
+   * more.
    *
    * @param signal Ends the wait for the write.
    */
   async close(signal?: AbortSignal): Promise<void> {
-    const ended = this.stop();
+    const ended = this.stop().then(() => this.#saveAtLast());
     this.#abandonFlight("The daemon is stopping");
     await (signal === undefined ? ended : abortable(ended, signal));
   }
@@ -265,7 +280,11 @@ export class TokenManager {
       const { turns, obtain } = this.#context;
       const { outcome, grant } = await turns.run(this.#account.email, signal, async () => {
         const grant = this.#grants;
-        const [outcome] = await Promise.allSettled([obtain(this.#account, signal)]);
+        const { outcome } = await askWithNewest({
+          present: () => this.#account,
+          obtain: (account) => obtain(account, signal),
+          renew: (account) => this.renew(account),
+        });
         await this.#keepRotated(refreshTokenOf(outcome), signal);
         return { outcome, grant };
       });
@@ -283,7 +302,18 @@ export class TokenManager {
     await this.#save(this.#succeed(refreshToken), signal);
   }
 
-  async #save(previous: Account, signal: AbortSignal): Promise<void> {
+  async #saveAtLast(): Promise<void> {
+    if (this.#unsaved === undefined) return;
+    try {
+      await this.#save(this.#unsaved);
+    } catch (error) {
+      const failure = asTokenError(error);
+      const details = describeFailure(failure, this.#account.email);
+      this.#context.log.error("The newest refresh token of {account} is lost: {message}. {remedy}", details);
+    }
+  }
+
+  async #save(previous: Account, signal?: AbortSignal): Promise<void> {
     const { refreshToken } = this.#account;
     if (refreshToken === undefined) return;
     try {
@@ -294,7 +324,7 @@ export class TokenManager {
         remedy: "Check space and permissions of the accounts file, its folder and the state folder",
       });
     }
-    if (!signal.aborted || this.#closed) this.#unsaved = undefined;
+    if (!signal?.aborted || this.#closed) this.#unsaved = undefined;
   }
 
   #adopt(token: AccessToken): void {

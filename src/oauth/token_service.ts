@@ -3,6 +3,7 @@ import type { Account } from "../accounts/account.ts";
 import type { RetrySettings } from "../config/settings.ts";
 import { abortable } from "./abortable.ts";
 import type { GrantedTokens } from "./access_token.ts";
+import { askWithNewest } from "./ask_with_newest.ts";
 import { EndpointClient } from "./endpoint_client.ts";
 import { EndpointGuard } from "./endpoint_guard.ts";
 import { obtainToken } from "./obtain_token.ts";
@@ -19,6 +20,11 @@ export interface TokenServiceOptions {
   readonly tokenTimeoutMs: number;
   /** Puts a rotated refresh token on disk in place of `account.refreshToken`. */
   readonly persist: (account: Account, refreshToken: string) => Promise<void>;
+  /**
+   * Finds the refresh token that another process has put on disk in place of `account.refreshToken`, so that an account is
+   * not given up which has a valid one; default: there is none.
+   */
+  readonly findSuccessor?: (account: Account) => Promise<string | undefined>;
   readonly log: Logger;
   /** Stands in for the platform's fetch. */
   readonly fetch?: Fetch;
@@ -58,7 +64,7 @@ export class TokenService implements AsyncDisposable {
   readonly #managers = new Map<string, TokenManager>();
   readonly #turns = new GrantTurns();
   readonly #guards = new Map<string, EndpointGuard>();
-  /** Managers of removed accounts that are still ending. */
+  /** What is still ending for accounts that were removed or renamed. */
   readonly #closing = new Set<Promise<void>>();
   #tokenTimeoutMs: number;
 
@@ -68,6 +74,7 @@ export class TokenService implements AsyncDisposable {
     this.#context = {
       obtain: (account, signal) => this.#request(account, { signal, retry: account.provider.retry }),
       persist: options.persist,
+      findSuccessor: options.findSuccessor ?? (() => Promise.resolve(undefined)),
       turns: this.#turns,
       log: options.log,
       now: options.now ?? Date.now,
@@ -93,20 +100,40 @@ export class TokenService implements AsyncDisposable {
     return this.#managers.get(email.toLowerCase());
   }
 
-  /** Takes over the accounts of a reload or an edit: changed ones get their new settings, missing ones are closed. */
+  /**
+   * Takes over the accounts of a reload or an edit: changed ones get their new settings, missing ones are closed. An account
+   * that has another e-mail but the refresh token of a missing one gets its manager: what is under way for it may bring the
+   * only refresh token that is still valid.
+   */
   replace(accounts: Iterable<Account>, options?: { readonly tokenTimeoutMs: number }): void {
     if (options !== undefined) this.#tokenTimeoutMs = options.tokenTimeoutMs;
     const kept = new Map([...accounts].map((account) => [account.email.toLowerCase(), account] as const));
+    const missing: TokenManager[] = [];
     for (const [key, manager] of this.#managers) {
       const account = kept.get(key);
-      if (account !== undefined) manager.replaceAccount(account);
-      else this.#remove(key, manager);
+      if (account === undefined) missing.push(manager);
+      else manager.replaceAccount(account);
+    }
+    if (missing.length === 0) return;
+    const unmanaged = [...kept.values()].filter(({ email }) => this.find(email) === undefined);
+    const byToken = new Map(unmanaged.map((account) => [account.refreshToken, account]));
+    for (const manager of missing) {
+      this.#managers.delete(manager.account.email.toLowerCase());
+      const account = manager.refreshTokens.map((token) => byToken.get(token)).find(Boolean);
+      if (account === undefined) this.#end(manager.close());
+      else this.#rename(manager, account);
+      byToken.delete(account?.refreshToken);
     }
   }
 
-  #remove(key: string, manager: TokenManager): void {
-    this.#managers.delete(key);
-    const closing: Promise<void> = manager.close().finally(() => this.#closing.delete(closing));
+  #rename(manager: TokenManager, account: Account): void {
+    this.#end(this.#turns.rename(manager.account.email, account.email));
+    this.#managers.set(account.email.toLowerCase(), manager);
+    manager.replaceAccount(account);
+  }
+
+  #end(ending: Promise<void>): void {
+    const closing: Promise<void> = ending.finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }
 
@@ -120,14 +147,22 @@ export class TokenService implements AsyncDisposable {
    */
   probe(present: () => Account, { keep, signal }: ProbeOptions): Promise<ProbedTokens> {
     return this.#turns.run(present().email, signal, async () => {
-      const account = present();
-      const retry = { ...account.provider.retry, maxAttempts: 1 };
-      const [outcome] = await Promise.allSettled([this.#request(account, { signal, retry })]);
+      // It stays the account's when that gets another e-mail.
+      const before = this.find(present().email);
+      const { account, outcome } = await askWithNewest({
+        present,
+        obtain: (account) =>
+          this.#request(account, { signal, retry: { ...account.provider.retry, maxAttempts: 1 } }),
+        renew: async (account) => {
+          await (this.find(account.email)?.renew(account) ?? this.#context.findSuccessor(account));
+          return present().refreshToken !== account.refreshToken;
+        },
+      });
       const refreshToken = refreshTokenOf(outcome);
       const isRotated = refreshToken !== undefined && refreshToken !== account.refreshToken;
       if (isRotated) {
         // In memory first: it may be the only one that is still valid, and the disk may be full.
-        const manager = this.find(account.email);
+        const manager = this.find(account.email) ?? before;
         manager?.noteRotation(account, refreshToken);
         await keep(account, refreshToken);
         manager?.noteSaved(refreshToken);
@@ -165,7 +200,7 @@ export class TokenService implements AsyncDisposable {
   async close(signal?: AbortSignal): Promise<void> {
     await this.#grace(signal);
     const isBusy = this.#closing.size > 0 ||
-      [...this.#managers.values()].some(({ isRefreshing }) => isRefreshing);
+      [...this.#managers.values()].some(({ isBusy }) => isBusy);
     const closing = [...this.#closing, ...[...this.#managers.values()].map((manager) => manager.close())];
     this.#managers.clear();
     const ended = Promise.allSettled(closing);

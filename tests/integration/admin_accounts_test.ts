@@ -159,6 +159,15 @@ Deno.test("POST accounts with overwrite keeps a password that came while the gra
   assert.ok(await verifyPassword("pa55", (await admin.fileRecords())[0].password_hash ?? ""));
 });
 
+Deno.test("POST accounts reads 500 while the accounts file can't be written, and doesn't ask for a token", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  await Deno.chmod(admin.services.settings.accountsFile, 0o400);
+  const answer = await admin.call("POST", "/admin/accounts", { body: { ...anna, overwrite: true } });
+  assert.equal(answer.status, 500);
+  assert.match(answer.body.error, /Cannot write .*accounts\.json.*read-only/);
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+});
+
 Deno.test("POST accounts reads 422 when the provider refuses the grant, and saves nothing", async () => {
   await using admin = await AdminFixture.start();
   admin.tokenEndpoint.once(refusal);
@@ -267,6 +276,31 @@ Deno.test("PATCH names a slip together with a wrong value", async () => {
   const answer = await admin.call("PATCH", "/admin/accounts/anna@example.com", { body });
   const paths = answer.body.details.map((detail: { path: string }) => detail.path);
   assert.deepEqual(paths.sort(), ["limits.connections", "usernam"]);
+});
+
+Deno.test("PATCH of the e-mail keeps the refresh token of a refresh under way", async () => {
+  await using admin = await AdminFixture.start({ accounts: [newAccount("a@example.com")] });
+  const { store, tokens } = admin.services;
+  const gate = Promise.withResolvers<void>();
+  let current = "grant-of-a@example.com";
+  admin.tokenEndpoint.always(({ form }) => {
+    if (form.get("refresh_token") !== current) return { status: 400, body: { error: "invalid_grant" } };
+    current += "-next";
+    const answer = {
+      body: { access_token: current, token_type: "Bearer", expires_in: 3600, refresh_token: current },
+    };
+    return admin.tokenEndpoint.requestCount === 1 ? { until: gate.promise, then: answer } : answer;
+  });
+  const signal = new AbortController().signal;
+  const waiting = tokens.for(store.get("a@example.com")!).get(signal);
+  await admin.tokenEndpoint.waitForRequests(1);
+  const body = { email: "b@example.com" };
+  assert.equal((await admin.call("PATCH", "/admin/accounts/a@example.com", { body })).status, 200);
+  gate.resolve();
+  await waiting;
+  await tokens.for(store.get("b@example.com")!).get(signal);
+  const [{ email, refresh_token }] = await admin.fileRecords();
+  assert.deepEqual([email, refresh_token], ["b@example.com", current]);
 });
 
 Deno.test("PATCH of nothing reads 400", async () => {

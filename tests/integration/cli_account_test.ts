@@ -230,6 +230,27 @@ Deno.test("account import takes a pipe, and prints JSON", async () => {
   assert.equal(lab.endpoint.requestCount, 0);
 });
 
+Deno.test("account import takes an encrypted backup back with its key", async () => {
+  await using lab = await start([anna]);
+  const env = { XOAUTH2_ACCOUNTS_KEY: generateSecretKey() };
+  await lab.cli.run(["account", "encrypt"], { env });
+  const backup = await lab.cli.write("backup.json", JSON.stringify(await lab.cli.records()));
+  await lab.cli.run(["account", "remove", anna.email, "--yes"], { env });
+  const { status, out } = await lab.cli.run(["account", "import", backup], { env });
+  assert.equal(status, 0, out);
+  assert.equal(lab.endpoint.requests[0]?.form.get("refresh_token"), anna.refresh_token);
+  assert.match((await lab.cli.records())[0].refresh_token, /^enc:v1:/);
+});
+
+Deno.test("account import names a password that is no text, without it", async () => {
+  await using lab = await start();
+  const file = await lab.cli.write("new.json", JSON.stringify([{ ...anna, password: 1234567 }]));
+  const { status, out, err } = await lab.cli.run(["account", "import", file]);
+  assert.equal(status, 1);
+  assert.match(out, /^failed {2}anna@example\.com: [\s\S]*password: must be text/m);
+  assert.doesNotMatch(out + err, /1234567/);
+});
+
 Deno.test("account import of a folder says that it can't be read", async () => {
   await using lab = await start();
   const { status, err } = await lab.cli.run(["account", "import", lab.cli.directory]);

@@ -95,6 +95,27 @@ Deno.test("account add and remove are live in the running daemon", async () => {
   await client.command(`AUTH PLAIN ${btoa(`\0${bert.email}\0${bert.password}`)}`, "535 *");
 });
 
+Deno.test("send-test tells the running daemon of the refresh token that it has traded in", async () => {
+  await using lab = await AdminDaemon.start();
+  const { account, tokens } = lab.sandbox;
+  tokens.rotatesRefreshTokens = true;
+  const args = ["send-test", "--account", account.email, "--to", "b@example.net"];
+  const sent = await runCli([...args, ...accountOptionsOf(lab)], { env });
+  assert.match(sent.out, /^Sent: .*\nThe daemon at .* has taken it over$/m, sent.err);
+  assert.match(await lab.send(account), /^250 /);
+});
+
+Deno.test("a daemon that was not told finds the refresh token that a command has traded in", async () => {
+  await using lab = await AdminDaemon.start();
+  const { account, tokens } = lab.sandbox;
+  tokens.rotatesRefreshTokens = true;
+  const args = ["account", "verify", account.email];
+  const options = [...accountOptionsOf(lab), "--admin-port", "9"];
+  const verified = await runCli([...args, ...options], { env });
+  assert.match(verified.out, /No daemon answers/);
+  assert.match(await lab.send(account), /^250 /);
+});
+
 Deno.test("a daemon that can't be told is named, and the edit is done all the same", async () => {
   await using lab = await AdminDaemon.start();
   const { email } = lab.sandbox.account;

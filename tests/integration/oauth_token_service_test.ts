@@ -185,6 +185,50 @@ Deno.test("TokenService lets probes and refreshes of an account take turns, each
   assert.deepEqual([first.isRotated, token.value, second.isRotated], [true, "token-2", true]);
 });
 
+Deno.test("TokenService asks once more with a refresh token that another process has put on disk", async () => {
+  let onDisk = "refresh-1";
+  await using test = await setUp({ findSuccessor: () => Promise.resolve(onDisk) });
+  let current = "refresh-1";
+  test.endpoint.always(({ form }) => {
+    if (form.get("refresh_token") !== current) return { status: 400, body: { error: "invalid_grant" } };
+    current += "-next";
+    return tokenBody(test.endpoint.requestCount, { refresh_token: current });
+  });
+  const token = await test.manager.get(never);
+  assert.equal(token.value, "token-2");
+  assert.deepEqual(test.persisted.map(([account, next]) => [account.refreshToken, next]), [
+    ["refresh-1", "refresh-1-next"],
+  ]);
+  test.manager.invalidate(token);
+  onDisk = current = "refresh-5";
+  const probed = await test.service.probe(() => test.manager.account, {
+    keep: () => Promise.resolve(),
+    signal: never,
+  });
+  assert.deepEqual([probed.account.refreshToken, test.manager.account.refreshToken], [
+    "refresh-5",
+    "refresh-5-next",
+  ]);
+});
+
+Deno.test("TokenService gives a grant up when what is on disk is refused too", async () => {
+  await using test = await setUp({ findSuccessor: () => Promise.resolve("refresh-1") });
+  test.endpoint.always({ status: 400, body: { error: "invalid_grant" } });
+  await assert.rejects(test.manager.get(never), { code: "NEEDS_AUTHORIZATION" });
+  assert.equal(test.endpoint.requestCount, 2);
+});
+
+Deno.test("TokenService takes no refresh token beside the grant of an app", async () => {
+  await using test = await setUp({ account: { grant: "client_credentials" } });
+  const { refreshToken: _none, ...account } = test.account;
+  test.manager.replaceAccount(account);
+  test.endpoint.always(() => tokenBody(test.endpoint.requestCount, { refresh_token: "needless" }));
+  const token = await test.manager.get(never);
+  test.service.replace([account]);
+  assert.equal((await test.manager.get(never)).value, token.value);
+  assert.deepEqual(test.persisted, []);
+});
+
 const answersWithFaults: [body: Record<string, unknown>, expected: RegExp][] = [
   [{ access_token: undefined }, /answer holds no token$/],
   [{ access_token: "token-1\x01" }, /answer has no usable access_token$/],
@@ -313,6 +357,46 @@ Deno.test("TokenService ends although the endpoint hangs", async () => {
   const waiting = test.manager.get(never);
   await test.endpoint.waitForRequests(1);
   await Promise.all([assert.rejects(waiting, { code: "TOKEN_UNAVAILABLE" }), test.service.close()]);
+});
+
+Deno.test("TokenService gives what is under way for a renamed account to its new e-mail", async () => {
+  await using test = await setUp();
+  const gate = Promise.withResolvers<void>();
+  let current = "refresh-0";
+  test.endpoint.always(({ form }) => {
+    if (form.get("refresh_token") !== current) return { status: 400, body: { error: "invalid_grant" } };
+    current = `refresh-${test.endpoint.requestCount}`;
+    const answer = tokenBody(test.endpoint.requestCount, { refresh_token: current });
+    return test.endpoint.requestCount === 1 ? { until: gate.promise, then: answer } : answer;
+  });
+  const waiting = test.manager.get(never);
+  await test.endpoint.waitForRequests(1);
+  const renamed = { ...test.account, email: "renamed@example.com" };
+  test.service.replace([renamed]);
+  const probing = test.service.probe(() => test.service.find(renamed.email)!.account, {
+    keep: () => Promise.resolve(),
+    signal: never,
+  });
+  gate.resolve();
+  await Promise.all([waiting, probing]);
+  assert.deepEqual(
+    test.endpoint.requests.map(({ form }) => form.get("refresh_token")),
+    ["refresh-0", "refresh-1", "refresh-2"],
+  );
+  assert.equal(test.service.find(test.account.email), undefined);
+  assert.deepEqual(test.persisted[0]?.[0].email, renamed.email);
+});
+
+Deno.test("TokenService tells a renamed account's manager what a probe under its old e-mail brings", async () => {
+  await using test = await setUp();
+  const gate = Promise.withResolvers<void>();
+  test.endpoint.once({ until: gate.promise, then: tokenBody(1, { refresh_token: "refresh-1" }) });
+  const probing = test.service.probe(() => test.account, { keep: () => Promise.resolve(), signal: never });
+  await test.endpoint.waitForRequests(1);
+  test.service.replace([{ ...test.account, email: "renamed@example.com" }]);
+  gate.resolve();
+  await probing;
+  assert.equal(test.service.find("renamed@example.com")?.account.refreshToken, "refresh-1");
 });
 
 Deno.test("TokenService closes the managers of removed accounts", async () => {

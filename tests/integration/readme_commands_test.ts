@@ -182,6 +182,10 @@ Deno.test({
         await machine.succeed("sh", "-c", `cd ${folder} && ${command}`);
       }
       assert.equal(await machine.succeed("systemctl", "is-active", "xoauth2-proxy"), "active");
+      const account = JSON.stringify([{ email: "a@example.com", provider: "gmail", client_id: "app" }]);
+      const adding =
+        "xoauth2-proxy account import - --no-verify --accounts /var/lib/xoauth2-proxy/accounts.json";
+      await machine.succeed("sh", "-c", `echo '${account}' | ${adding}`);
       const folderOwner = await machine.succeed("stat", "-L", "-c", "%u", "/var/lib/xoauth2-proxy");
       for (const name of ["accounts.json", "accounts.json.lock"]) {
         const file = `/var/lib/xoauth2-proxy/${name}`;

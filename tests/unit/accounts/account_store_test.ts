@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { ConfigError } from "../../../src/config/config_error.ts";
+import type { RawRecord } from "../../../src/accounts/accounts_file.ts";
 import { SecretBox } from "../../../src/accounts/secret_box.ts";
+import { testProvider } from "../oauth/test_account.ts";
 import { accountsFolder, record } from "./store_fixture.ts";
 
 const secretBox = new SecretBox(Buffer.alloc(32, 7));
@@ -159,6 +161,133 @@ Deno.test("AccountStore recognizes an old token that an editor wrote back", asyn
   assert.equal((await folder.read())[0].refresh_token, "token 3");
 });
 
+Deno.test("AccountStore puts the newest token back on disk when an editor wrote an old one", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open();
+  const old = await folder.read();
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await folder.write(old);
+  await store.reload();
+  assert.deepEqual((await folder.read()).map((record: RawRecord) => record["refresh_token"]), [
+    "token 1",
+    "b@example.com token 0",
+  ]);
+  await folder.write(old);
+  await Deno.chmod(folder.file, 0o400);
+  await store.reload();
+  assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 1");
+  await store.rotateRefreshToken("a@example.com", "token 2");
+  assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 2");
+});
+
+Deno.test("AccountStore writes the newest token with an edit of an account whose old one came back", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open({ secretBox });
+  await store.convertSecrets("encrypted");
+  const old = await folder.read();
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await folder.write(old);
+  await store.update("a@example.com", { scope: "x" });
+  assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "token 1");
+  assert.match((await folder.read())[0].refresh_token, /^enc:v1:/);
+});
+
+Deno.test("AccountStore takes an older token that is entered over the newest, wherever that is", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open();
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  await Deno.chmod(folder.file, 0o400);
+  await store.rotateRefreshToken("b@example.com", "token 1");
+  await Deno.chmod(folder.file, 0o600);
+  for (const email of ["a@example.com", "b@example.com"]) {
+    const refresh_token = `${email} token 0`;
+    assert.equal((await store.update(email, { refresh_token })).refreshToken, refresh_token);
+    await store.reload();
+    assert.equal(store.get(email)?.refreshToken, refresh_token);
+    assert.equal((await folder.open()).get(email)?.refreshToken, refresh_token);
+  }
+});
+
+Deno.test("AccountStore takes the newest token along to another e-mail", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  await Deno.chmod(folder.file, 0o400);
+  await (await folder.open()).rotateRefreshToken("a@example.com", "token 1");
+  await Deno.chmod(folder.file, 0o600);
+  const store = await folder.open();
+  const renamed = await store.update("a@example.com", { email: "b@example.com" });
+  assert.equal(renamed.refreshToken, "token 1");
+  assert.equal((await folder.read())[0].refresh_token, "token 1");
+  await Deno.chmod(folder.file, 0o400);
+  await store.rotateRefreshToken("b@example.com", "token 2");
+  assert.equal((await folder.open()).get("b@example.com")?.refreshToken, "token 2");
+});
+
+Deno.test("AccountStore gives a token that comes under the old e-mail to the renamed account", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("c@example.com")]);
+  const store = await folder.open({ secretBox });
+  await store.convertSecrets("encrypted");
+  const replaces = "a@example.com token 0";
+  const renaming = store.update("a@example.com", { email: "b@example.com" });
+  await Promise.all([renaming, store.rotateRefreshToken("a@example.com", "token 1", { replaces })]);
+  assert.equal(store.get("b@example.com")?.refreshToken, "token 1");
+  await store.update("b@example.com", { email: "d@example.com" });
+  await store.rotateRefreshToken("b@example.com", "token 2", { replaces: "token 1" });
+  const again = await folder.open({ secretBox });
+  for (const opened of [store, again]) {
+    assert.equal(opened.get("d@example.com")?.refreshToken, "token 2");
+    assert.equal(opened.get("c@example.com")?.refreshToken, "c@example.com token 0");
+    assert.equal(opened.list().length, 2);
+  }
+});
+
+Deno.test("AccountStore still keeps tokens of an account whose removal could not be written", async () => {
+  await using folder = await accountsFolder();
+  // The temporary file's name is longer still: too long for the file system.
+  const file = join(folder.folder, `${"a".repeat(220)}.json`);
+  await Deno.writeTextFile(file, JSON.stringify([record("a@example.com")]), { mode: 0o600 });
+  const store = await folder.open({ file });
+  await assert.rejects(store.remove("a@example.com"), { code: "ACCOUNTS_NOT_WRITABLE" });
+  await store.rotateRefreshToken("a@example.com", "token 1");
+  assert.equal((await folder.open({ file })).get("a@example.com")?.refreshToken, "token 1");
+});
+
+Deno.test("AccountStore leaves no token of a removed account in the state folder", async () => {
+  await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
+  const store = await folder.open();
+  await Deno.chmod(folder.file, 0o400);
+  await store.rotateRefreshToken("a@example.com", "token of a");
+  await store.rotateRefreshToken("b@example.com", "token of b");
+  await Deno.chmod(folder.file, 0o600);
+  await store.remove("a@example.com");
+  const text = await Deno.readTextFile(join(folder.folder, "state", "refresh_tokens.json"));
+  assert.doesNotMatch(text, /token of a/);
+  assert.match(text, /token of b/);
+});
+
+Deno.test("AccountStore finds the token that another process has put in place of an account's", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const [store, other] = await Promise.all([folder.open(), folder.open()]);
+  const account = store.get("a@example.com")!;
+  assert.equal(await store.findSuccessor(account), undefined);
+  await other.rotateRefreshToken("a@example.com", "token 1");
+  assert.equal(await store.findSuccessor({ ...account, refreshToken: "of another grant" }), undefined);
+  assert.equal(await store.findSuccessor(account), "token 1");
+  assert.equal(store.get("a@example.com")?.refreshToken, "token 1");
+  await Deno.chmod(folder.file, 0o400);
+  await other.rotateRefreshToken("a@example.com", "token 2");
+  assert.equal(await store.findSuccessor(store.get("a@example.com")!), "token 2");
+  await store.rotateRefreshToken("a@example.com", "token 3");
+  assert.equal((await folder.open()).get("a@example.com")?.refreshToken, "token 3");
+});
+
+Deno.test("AccountStore finds no newer token in a file that is being edited into nonsense", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  await folder.write("[{");
+  assert.equal(await store.findSuccessor(store.get("a@example.com")!), undefined);
+  assert.match(folder.messages().join(), /Cannot look for a newer refresh token of .*a@example\.com/);
+});
+
 Deno.test("AccountStore does not bring a removed account back with a rotation", async () => {
   await using folder = await accountsFolder([record("a@example.com")]);
   const store = await folder.open();
@@ -180,6 +309,15 @@ Deno.test("AccountStore keeps rotated tokens in the state folder while the accou
   assert.equal((await folder.open()).get("b@example.com")?.refreshToken, "b@example.com token 0");
   assert.equal((await Deno.stat(join(folder.folder, "state", "refresh_tokens.json"))).mode! & 0o777, 0o600);
   assert.equal(folder.messages().filter((message) => message.includes("refresh_tokens.json")).length, 1);
+});
+
+Deno.test("AccountStore makes a state folder that isn't there, for its own user alone", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const stateDirectory = join(folder.folder, "state", "of", "the proxy");
+  await Deno.chmod(folder.file, 0o400);
+  await (await folder.open({ stateDirectory })).rotateRefreshToken("a@example.com", "token 1");
+  assert.equal((await folder.open({ stateDirectory })).get("a@example.com")?.refreshToken, "token 1");
+  if (Deno.build.os !== "windows") assert.equal((await Deno.stat(stateDirectory)).mode! & 0o777, 0o700);
 });
 
 Deno.test("AccountStore finds a rotated token again whose write to the accounts file failed half-way", async () => {
@@ -281,6 +419,25 @@ Deno.test("AccountStore encrypts a rotated token in the state folder when the or
   assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "token 1");
 });
 
+Deno.test("AccountStore encrypts and decrypts tokens in the state folder too", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  await Deno.chmod(folder.file, 0o400);
+  await (await folder.open()).rotateRefreshToken("a@example.com", "token 1");
+  await Deno.chmod(folder.file, 0o600);
+  const store = await folder.open({ secretBox });
+  const stateFile = join(folder.folder, "state", "refresh_tokens.json");
+  for (const [form, isClear] of [["encrypted", false], ["clear", true]] as const) {
+    await store.convertSecrets(form);
+    assert.equal((await Deno.readTextFile(stateFile)).includes("token 1"), isClear);
+    assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "token 1");
+  }
+  await Deno.chmod(stateFile, 0o400);
+  await assert.rejects(store.convertSecrets("encrypted"), {
+    code: "ACCOUNTS_NOT_WRITABLE",
+    message: /refresh_tokens\.json/,
+  });
+});
+
 Deno.test("AccountStore encrypts a rotated token that looks like an encrypted one", async () => {
   await using folder = await accountsFolder([record("a@example.com"), record("b@example.com")]);
   const store = await folder.open({ secretBox });
@@ -301,6 +458,16 @@ Deno.test("AccountStore does not write a rotated token that looks encrypted with
     "a@example.com token 0",
     "token 1",
   ]);
+});
+
+Deno.test("AccountStore encrypts the first secret of an account when there is a key", async () => {
+  const { refresh_token: _none, ...withoutSecrets } = record("a@example.com");
+  await using folder = await accountsFolder([]);
+  const store = await folder.open({ secretBox });
+  await store.add(withoutSecrets);
+  await store.update("a@example.com", { refresh_token: "granted" });
+  assert.match((await folder.read())[0].refresh_token, /^enc:v1:/);
+  assert.equal((await folder.open({ secretBox })).get("a@example.com")?.refreshToken, "granted");
 });
 
 Deno.test("AccountStore says that the key for encrypted secrets is missing", async () => {
@@ -373,6 +540,54 @@ Deno.test("AccountStore keeps edits and rotations that come between a reload's r
   assert.equal(store.get("a@example.com")?.refreshToken, "token 1");
   assert.ok(store.get("c@example.com"));
   assert.equal(store.get("b@example.com"), undefined);
+});
+
+Deno.test("AccountStore takes edits of a reload's time over with the reload's providers", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const store = await folder.open();
+  const fresh = testProvider({ name: "fresh" });
+  const { apply } = await store.prepareReload({ resolveProvider: () => fresh });
+  await store.update("a@example.com", { scope: "x" });
+  await store.add(record("b@example.com"));
+  apply();
+  assert.deepEqual(store.list().map(({ provider, scope }) => [provider.name, scope]), [
+    ["fresh", "x"],
+    ["fresh", undefined],
+  ]);
+});
+
+Deno.test("AccountStore knows after a reload what accounts.json had of tokens by then", async () => {
+  const emails = ["a@example.com", "b@example.com", "c@example.com"] as const;
+  await using folder = await accountsFolder(emails.slice(0, 2).map((email) => record(email)));
+  const store = await folder.open();
+  const { apply } = await store.prepareReload();
+  await store.update(emails[0], { refresh_token: "new grant" });
+  await store.rotateRefreshToken(emails[1], "token 1");
+  await store.add(record(emails[2]));
+  apply();
+  await Deno.chmod(folder.file, 0o400);
+  for (const email of emails) await store.rotateRefreshToken(email, "token 2");
+  assert.deepEqual((await folder.open()).list().map(({ refreshToken }) => refreshToken), [
+    "token 2",
+    "token 2",
+    "token 2",
+  ]);
+});
+
+Deno.test("AccountStore finds a user name's new account although the name changed hands during a reload", async () => {
+  await using folder = await accountsFolder([
+    record("a@example.com", { username: "one" }),
+    record("b@example.com", { username: "two" }),
+  ]);
+  const store = await folder.open();
+  await store.update("b@example.com", { scope: "y" });
+  const { apply } = await store.prepareReload();
+  await store.update("b@example.com", { scope: "z" });
+  await store.update("a@example.com", { username: "three" });
+  await store.update("b@example.com", { username: "one" });
+  apply();
+  const names = ["one", "two", "three"].map((name) => store.byUsername(name)?.email);
+  assert.deepEqual(names, ["b@example.com", undefined, "a@example.com"]);
 });
 
 Deno.test("AccountStore warns of a file that others may read", async () => {

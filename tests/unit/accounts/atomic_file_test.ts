@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { removeLeftovers, writeFileAtomically } from "../../../src/accounts/atomic_file.ts";
+import { removeLeftovers, tryToWrite, writeFileAtomically } from "../../../src/accounts/atomic_file.ts";
 import { withFileLock } from "../../../src/accounts/file_lock.ts";
 
 async function temporaryFolder() {
@@ -42,6 +42,30 @@ Deno.test("writeFileAtomically keeps the owner when root writes", async () => {
   assert.equal((await Deno.stat(file)).uid, isRoot ? 12345 : Deno.uid());
 });
 
+const module = new URL("../../../src/accounts/atomic_file.ts", import.meta.url).href;
+
+/** Runs a program in which nobody but root is known, as in a container without more users. */
+function inUserNamespace(program: string): Deno.CommandOutput {
+  const args = ["--user", "--map-root-user", Deno.execPath(), "eval", program];
+  return new Deno.Command("unshare", { args }).outputSync();
+}
+
+const canUnshare = Deno.build.os === "linux" && Deno.uid() === 0 && inUserNamespace("").success;
+
+Deno.test({
+  name: "writeFileAtomically writes a file of an owner that isn't known here, root with user namespaces only",
+  ignore: !canUnshare,
+  async fn() {
+    await using temporary = await temporaryFolder();
+    const file = join(temporary.folder, "f.json");
+    await Deno.writeTextFile(file, "old");
+    await Deno.chown(file, 12345, 12345);
+    const call = `await writeFileAtomically(${JSON.stringify(file)}, "new")`;
+    const { stderr } = inUserNamespace(`import { writeFileAtomically } from "${module}"; ${call}`);
+    assert.equal(await Deno.readTextFile(file), "new", new TextDecoder().decode(stderr));
+  },
+});
+
 Deno.test("writeFileAtomically leaves nothing behind when it fails", async () => {
   await using temporary = await temporaryFolder();
   const file = join(temporary.folder, "f.json");
@@ -52,11 +76,41 @@ Deno.test("writeFileAtomically leaves nothing behind when it fails", async () =>
 
 Deno.test("removeLeftovers clears what a killed writer left, and no more", async () => {
   await using temporary = await temporaryFolder();
-  for (const name of ["f.json", ".f.json.123.tmp", ".g.json.123.tmp", ".f.json"]) {
+  const id = crypto.randomUUID();
+  const others = [`.f.json.copy.${id}.tmp`, ".f.json.mine.tmp", `.g.json.${id}.tmp`, ".f.json"];
+  for (const name of ["f.json", `.f.json.${id}.tmp`, ...others]) {
     await Deno.writeTextFile(join(temporary.folder, name), "");
   }
   await removeLeftovers(join(temporary.folder, "f.json"));
-  assert.deepEqual(await names(temporary.folder), [".f.json", ".g.json.123.tmp", "f.json"]);
+  assert.deepEqual(await names(temporary.folder), ["f.json", ...others].sort());
+});
+
+Deno.test("tryToWrite finds out whether there is room for a file's content, and leaves nothing behind", async () => {
+  await using temporary = await temporaryFolder();
+  await tryToWrite(join(temporary.folder, "f.json"));
+  await assert.rejects(tryToWrite(join(temporary.folder, "missing", "f.json")), Deno.errors.NotFound);
+  assert.deepEqual(await names(temporary.folder), []);
+});
+
+const asRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
+
+Deno.test({
+  name: "withFileLock gives the lock to the file's owner, root only",
+  ignore: !asRoot,
+  async fn() {
+    await using temporary = await temporaryFolder();
+    const [file, lockFile] = [join(temporary.folder, "f.json"), join(temporary.folder, "f.json.lock")];
+    await Deno.writeTextFile(file, "");
+    await Deno.chown(file, 12345, 12345);
+    const options = { lockFile, ownerOf: file, timeoutMs: 5000 };
+    await withFileLock(() => Promise.resolve(), options);
+    assert.equal((await Deno.stat(lockFile)).uid, 12345);
+    const [precious, link] = [join(temporary.folder, "precious"), join(temporary.folder, "link")];
+    await Deno.writeTextFile(precious, "");
+    await Deno.symlink(precious, link);
+    await withFileLock(() => Promise.resolve(), { ...options, lockFile: link });
+    assert.equal((await Deno.stat(precious)).uid, 0, "nobody is given a file that a link leads to");
+  },
 });
 
 Deno.test("withFileLock lets one in at a time", async () => {

@@ -33,6 +33,7 @@ function setUp(
       await options.persist?.(refreshToken);
       state.persisted.push(refreshToken);
     },
+    findSuccessor: () => Promise.resolve(undefined),
     turns: new GrantTurns(),
     log,
     now: () => state.nowMs,
@@ -330,12 +331,36 @@ Deno.test("TokenManager writes a rotated token that could not be written before 
   assert.deepEqual(asked, ["refresh-0", "refresh-1"]);
 });
 
-Deno.test("TokenManager keeps the newer token when a reload brings the one that it rotated away", async () => {
-  const { manager } = setUp({ obtain: () => Promise.resolve(granted(1, 0, "refresh-1")) });
+Deno.test("TokenManager keeps the newer token when the one that it rotated away comes before it is written", async () => {
+  const onDisk = Promise.withResolvers<void>();
+  const writing = Promise.withResolvers<void>();
+  const { manager } = setUp({
+    obtain: () => Promise.resolve(granted(1, 0, "refresh-1")),
+    persist: () => {
+      writing.resolve();
+      return onDisk.promise;
+    },
+  });
+  const token = manager.get(never);
+  await writing.promise;
+  manager.replaceAccount(testAccount({ refreshToken: "refresh-0" }));
+  onDisk.resolve();
+  assert.equal((await token).value, "token-1");
+  assert.equal(manager.account.refreshToken, "refresh-1");
+});
+
+Deno.test("TokenManager takes an older token that is entered once the newer one is written", async () => {
+  const asked: (string | undefined)[] = [];
+  const { manager } = setUp({
+    obtain: ({ refreshToken }) => {
+      asked.push(refreshToken);
+      return Promise.resolve(granted(1, 0, "refresh-1"));
+    },
+  });
   await manager.get(never);
   manager.replaceAccount(testAccount({ refreshToken: "refresh-0" }));
-  assert.equal(manager.account.refreshToken, "refresh-1");
-  assert.equal(manager.state.state, "valid");
+  await manager.get(never);
+  assert.deepEqual(asked, ["refresh-0", "refresh-0"]);
 });
 
 Deno.test("TokenManager.close aborts a request under way", async () => {
@@ -367,6 +392,28 @@ Deno.test("TokenManager.close waits for a rotated token that is being written", 
   onDisk.resolve();
   await Promise.all([closing, waiting]);
   assert.deepEqual(state.persisted, ["refresh-1"]);
+});
+
+Deno.test("TokenManager.close tries once more to write a rotated token that could not be written", async () => {
+  let diskFull = true;
+  const { manager, state } = setUp({
+    obtain: () => Promise.resolve(granted(1, 0, "refresh-1")),
+    persist: () => diskFull ? Promise.reject(new Error("ENOSPC")) : Promise.resolve(),
+  });
+  await assert.rejects(manager.get(never), /could not be written/);
+  diskFull = false;
+  await manager.close();
+  assert.deepEqual(state.persisted, ["refresh-1"]);
+});
+
+Deno.test("TokenManager.close says which account loses a rotated token that can't be written", async () => {
+  const { manager, messages } = setUp({
+    obtain: () => Promise.resolve(granted(1, 0, "refresh-1")),
+    persist: () => Promise.reject(new Error("ENOSPC")),
+  });
+  await assert.rejects(manager.get(never), /could not be written/);
+  await manager.close();
+  assert.match(messages().at(-1) ?? "", /newest refresh token of .*sender@example.com.* is lost/);
 });
 
 Deno.test("TokenManager shows every state that it goes through", async () => {
