@@ -70,7 +70,8 @@ export class AccountStore {
       path: file,
       parse: (text) => {
         // It may come back: to go by its absence would drop the accounts, and an edit would write a file without them.
-        if (text === undefined && this.list().length > 0) throw goneAway(file);
+        const isThere = text !== undefined && text.trim() !== "";
+        if (!isThere && this.list().length > 0) throw goneAway(file);
         return parseAccountsDocument(text, file);
       },
       serialize: (document) => document.serialize(),
@@ -412,7 +413,7 @@ export class AccountStore {
 
 function goneAway(file: string): ConfigError {
   const hint = "put it back; to have no account any more, write [] there";
-  return new ConfigError([{ file, path: "", message: "is not there any more", hint }]);
+  return new ConfigError([{ file, path: "", message: "is empty or not there any more", hint }]);
 }
 
 function notFound(email: string): AccountStoreError {

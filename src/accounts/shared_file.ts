@@ -1,3 +1,4 @@
+import { readUtf8 } from "../config/read_utf8.ts";
 import { removeLeftovers, resolveLink, tryToWrite, writeFileAtomically } from "./atomic_file.ts";
 import { withFileLock } from "./file_lock.ts";
 
@@ -156,9 +157,18 @@ export class SharedFile<Document> {
   }
 }
 
+/** Who saves a file in place empties it first: what is empty is looked at again before it is taken for that. */
+const EMPTY_LOOKS = 4;
+const EMPTY_PAUSE_MS = 50;
+
 async function readIfPresent(path: string): Promise<string | undefined> {
   try {
-    return await Deno.readTextFile(path);
+    let text = await readUtf8(path);
+    for (let look = 1; text === "" && look < EMPTY_LOOKS; look++) {
+      await new Promise((resolve) => setTimeout(resolve, EMPTY_PAUSE_MS));
+      text = await readUtf8(path);
+    }
+    return text;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     // What a link leads to was there once: its disk may not be mounted, and what was in it is not gone for good.

@@ -1,5 +1,5 @@
 import { checkHosts, checkLogFolder } from "../config/check_places.ts";
-import { ConfigError } from "../config/config_error.ts";
+import { ConfigError, formatFinding } from "../config/config_error.ts";
 import type { Environment } from "../config/platform_places.ts";
 import type { Settings } from "../config/settings.ts";
 import { findKeyFaults, findPlaceFaults, findStartFaults } from "../daemon/start_faults.ts";
@@ -20,7 +20,9 @@ export async function validateAccounts(settings: Settings, env: Environment): Pr
     return { accounts: store.list().length, faults: [...placeFaults, ...faults], warnings };
   } catch (error) {
     if (error instanceof ConfigError) {
-      return { accounts: 0, faults: [...placeFaults, ...error.findings], warnings: error.warnings };
+      const said = new Set(placeFaults.map(formatFinding));
+      const more = error.findings.filter((finding) => !said.has(formatFinding(finding)));
+      return { accounts: 0, faults: [...placeFaults, ...more], warnings: error.warnings };
     }
     if (!(error instanceof Error)) throw error;
     if (placeFaults.length > 0) return { accounts: 0, faults: placeFaults, warnings: [] };

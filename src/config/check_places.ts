@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { access, constants, lstat, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
-import type { Finding } from "./config_error.ts";
+import { ConfigError, type Finding } from "./config_error.ts";
+import { readUtf8 } from "./read_utf8.ts";
 import type { Settings } from "./settings.ts";
 
 /** Finds a log file that can't be written. */
@@ -45,12 +46,21 @@ export async function checkStateFolder({ stateDirectory: file }: Settings): Prom
 
 /** Finds an accounts file that can't be read. One that isn't there has no accounts. */
 export async function checkAccountsFile({ accountsFile: file }: Settings): Promise<Finding[]> {
+  try {
+    return await checkAccess(file);
+  } catch (error) {
+    if (error instanceof ConfigError) return [...error.findings];
+    throw error;
+  }
+}
+
+async function checkAccess(file: string): Promise<Finding[]> {
   const fault = await faultOf(async () => {
     if (!await exists(file)) {
       return await isLink(file) ? "it is a link to a file that is not there" : undefined;
     }
     if (!(await stat(file)).isFile()) return "it is no file";
-    await Deno.readTextFile(file);
+    await readUtf8(file);
     return undefined;
   });
   if (fault === undefined) return [];
@@ -125,7 +135,7 @@ async function faultOf(work: () => Promise<string | undefined>): Promise<string 
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof Error) || error instanceof ConfigError) throw error;
     return error.message;
   }
 }

@@ -7,6 +7,7 @@ import { fillSettings } from "./fill_settings.ts";
 import { isLoopbackHost } from "./loopback_host.ts";
 import { parseConfig, type ParsedConfig } from "./parse_config.ts";
 import { currentPlatform, type Environment, type Platform, platformPlaces } from "./platform_places.ts";
+import { readUtf8 } from "./read_utf8.ts";
 import type { PlatformPlaces } from "./platform_places.ts";
 import type { Settings } from "./settings.ts";
 import type { StartSettings } from "./start_setting.ts";
@@ -16,7 +17,7 @@ export interface LoadSettingsOptions {
   /** From the command line. */
   readonly options: StartSettings;
   readonly env: Environment;
-  /** Reads a text file; rejects with `Deno.errors.NotFound` where there is none. Default: `Deno.readTextFile`. */
+  /** Reads a text file; rejects with `Deno.errors.NotFound` where there is none. Default: `readUtf8`. */
   readonly readFile?: (path: string) => Promise<string>;
   /** Default: the system that this runs on. */
   readonly platform?: Platform;
@@ -34,7 +35,7 @@ export interface LoadedSettings {
  * @throws {ConfigError} With every fault found.
  */
 export async function loadSettings(sources: LoadSettingsOptions): Promise<LoadedSettings> {
-  const { env, readFile = Deno.readTextFile, platform = currentPlatform() } = sources;
+  const { env, readFile = readUtf8, platform = currentPlatform() } = sources;
   const environment = environmentSettings(env);
   const start: StartSettings = { ...environment.settings, ...sources.options };
   const places = platformPlaces(platform, env);
@@ -165,7 +166,7 @@ async function readIfThere(path: string, { readFile }: Search): Promise<string |
     return await readFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof Error) || error instanceof ConfigError) throw error;
     const finding = {
       file: path,
       path: "",

@@ -148,6 +148,12 @@ const unusable: readonly UnusablePlace[] = [
     expected: /accounts\.json: can't be read: it is a link to a file that is not there .*--accounts/,
   },
   {
+    name: "an accounts file in Latin-1",
+    prepare: ({ directory }) =>
+      Deno.writeFile(join(directory, "accounts.json"), Uint8Array.of(0x5b, 0x22, 0xfc, 0x22, 0x5d)),
+    expected: /accounts\.json: is not UTF-8 text \(save it in that encoding/,
+  },
+  {
     name: "a rotated token that was encrypted with another key",
     prepare: async (fixture) => {
       const account = { email: "A@example.com", provider: "gmail", client_id: "c", refresh_token: "r" };

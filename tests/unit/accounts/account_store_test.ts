@@ -509,12 +509,34 @@ Deno.test("AccountStore neither forgets its accounts nor writes a file without t
   await Deno.rename(folder.file, `${folder.file}.old`);
   await assert.rejects(store.reload(), { code: "CONFIG" });
   await assert.rejects(store.add(record("b@example.com")), { code: "CONFIG" });
+  await Deno.writeTextFile(folder.file, "");
+  await assert.rejects(store.reload(), { code: "CONFIG" });
+  await assert.rejects(store.add(record("b@example.com")), { code: "CONFIG" });
   await Deno.rename(`${folder.file}.old`, folder.file);
   await store.add(record("b@example.com"));
   assert.deepEqual((await folder.open()).list().map(({ email }) => email), [
     "a@example.com",
     "b@example.com",
   ]);
+});
+
+Deno.test("AccountStore that has just begun waits for a file that is being saved in place", async () => {
+  await using folder = await accountsFolder([record("a@example.com")]);
+  const text = await Deno.readTextFile(folder.file);
+  await Deno.writeTextFile(folder.file, "");
+  const opening = folder.open();
+  await Deno.writeTextFile(folder.file, text);
+  assert.deepEqual((await opening).list().map(({ email }) => email), ["a@example.com"]);
+});
+
+Deno.test("AccountStore refuses a file in another encoding, which it would write back in pieces", async () => {
+  await using folder = await accountsFolder([]);
+  const latin1 = Uint8Array.from(
+    '[{"email":"a@example.com","username":"m\u00fcller"}]',
+    (c) => c.charCodeAt(0),
+  );
+  await Deno.writeFile(folder.file, latin1);
+  await assert.rejects(folder.open(), /accounts\.json: is not UTF-8 text/);
 });
 
 Deno.test("AccountStore.prepareReload changes nothing until it is applied, and can be taken back", async () => {
