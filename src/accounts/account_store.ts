@@ -25,6 +25,8 @@ export interface AccountStoreOptions {
   /** Key for secrets that are encrypted at rest; those of new accounts are then encrypted. */
   readonly secretBox?: SecretBox | undefined;
   readonly log: Logger;
+  /** Tells what goes by an account's e-mail, in words, if anything: it can't be removed or renamed then. */
+  readonly neededBy?: (email: string) => string | undefined;
 }
 
 /** A reload, read and checked. */
@@ -166,8 +168,19 @@ export class AccountStore {
     });
   }
 
+  /** @throws {AccountStoreError} If something else goes by this account's e-mail. */
+  requireUnneeded(email: string): void {
+    const needer = this.#options.neededBy?.(email);
+    if (needer === undefined) return;
+    throw new AccountStoreError(
+      "ACCOUNT_NEEDED",
+      `Cannot remove or rename "${email}": ${needer} names it; change that in config.json and reload first`,
+    );
+  }
+
   /** @throws {AccountStoreError} */
   async remove(email: string): Promise<void> {
+    this.requireUnneeded(email);
     let undo = () => {};
     try {
       await this.#edit((document) => {
@@ -383,6 +396,7 @@ export class AccountStore {
     const { account, faults } = this.parse(record);
     if (account === undefined) throw new ConfigError(faults.map((fault) => ({ file, ...fault })));
     const isRenamed = account.email.toLowerCase() !== email.toLowerCase();
+    if (isRenamed) this.requireUnneeded(email);
     // Of the document: edits of the same write, and those of other processes, aren't in memory yet.
     const holder = document.holderOf(account.username);
     const taken = [

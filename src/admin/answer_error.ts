@@ -10,6 +10,7 @@ import { detailsOf, problemBody, RequestProblem } from "./request_problem.ts";
 const storeStatus = {
   ACCOUNT_EXISTS: 409,
   ACCOUNT_NOT_FOUND: 404,
+  ACCOUNT_NEEDED: 409,
   ACCOUNTS_NOT_WRITABLE: 500,
 } as const;
 

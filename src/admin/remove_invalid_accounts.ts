@@ -1,4 +1,5 @@
 import type { Account } from "../accounts/account.ts";
+import { AccountStoreError } from "../accounts/account_store_error.ts";
 import { sameGrant } from "../oauth/same_grant.ts";
 import type { VerificationFailure } from "../verification/verification.ts";
 import { verifyGrant } from "../verification/verify_account.ts";
@@ -37,6 +38,11 @@ export async function removeInvalidAccounts(
       if (!refusal) return;
       const { failure, account } = refusal;
       if (isInvalid(failure) && !canStillSend(account, context)) {
+        const needed = reasonToKeep(email, accounts);
+        if (needed !== undefined) {
+          outcome.kept.push({ email, error: needed, remedy: failure.remedy });
+          return;
+        }
         await accounts.remove(email);
         context.log.info("Account {account} removed: its grant is invalid", { account: email });
         outcome.removed.push(email);
@@ -72,6 +78,16 @@ async function refusalOf(email: string, asking: Asking): Promise<Refusal | undef
     if (!failure) return undefined;
     const current = accounts.get(email);
     if (current && sameGrant(account, current)) return { account: current, failure };
+  }
+}
+
+function reasonToKeep(email: string, accounts: RemovalContext["accounts"]): string | undefined {
+  try {
+    accounts.requireUnneeded(email);
+    return undefined;
+  } catch (error) {
+    if (error instanceof AccountStoreError) return error.message;
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import { getLogger } from "@logtape/logtape";
 import { AccountStore } from "../accounts/account_store.ts";
 import { loadSecretBox } from "../accounts/secret_box.ts";
 import type { Environment } from "../config/platform_places.ts";
+import { listenerOfAccount } from "../config/listener_account.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { MailboxDirectory, readAuthorities } from "../daemon/mailbox_directory.ts";
@@ -39,6 +40,7 @@ export async function openStore({ settings, env }: LocalServicesOptions): Promis
     resolveProvider: (name, overrides) => resolveProvider(settings.providers, name, overrides),
     secretBox: await loadSecretBox({ env: (name) => env[name] }),
     log: commandLog(),
+    neededBy: (email) => listenerOfAccount(settings, email),
   });
 }
 

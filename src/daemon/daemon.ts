@@ -6,6 +6,7 @@ import { loadSecretBox } from "../accounts/secret_box.ts";
 import type { DaemonStatus } from "../admin/admin_context.ts";
 import { type AdminServer, startAdminServer } from "../admin/admin_server.ts";
 import { ConfigError } from "../config/config_error.ts";
+import { listenerOfAccount } from "../config/listener_account.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
@@ -65,14 +66,16 @@ export class Daemon {
    */
   static async open(options: DaemonOptions): Promise<Daemon> {
     const { settings, log, env } = options;
+    let daemon: Daemon | undefined;
     const store = await AccountStore.open({
       file: settings.accountsFile,
       stateDirectory: settings.stateDirectory,
       resolveProvider: (name, overrides) => resolveProvider(settings.providers, name, overrides),
       secretBox: await loadSecretBox({ env: (name) => env[name] }),
       log: log.logger.getChild("accounts"),
+      neededBy: (email) => listenerOfAccount(daemon?.settings ?? settings, email),
     });
-    return new Daemon(options, { store, tracer: await openTracer(env) });
+    return daemon = new Daemon(options, { store, tracer: await openTracer(env) });
   }
 
   private constructor(

@@ -462,6 +462,27 @@ Deno.test("DELETE invalid keeps an account that has an access token", async () =
   assert.deepEqual([body.removed, body.kept.length], [[], 1]);
 });
 
+Deno.test("an account that a listener names stays, and keeps its e-mail", async () => {
+  const listener = { port: 0, account: anna.email.toUpperCase(), allowed_clients: ["127.0.0.1"] };
+  await using admin = await AdminFixture.start({ accounts: [anna], listeners: [{ port: 0 }, listener] });
+  const path = `/admin/accounts/${anna.email}`;
+  for (
+    const answer of [
+      await admin.call("DELETE", path),
+      await admin.call("PATCH", path, { body: { email: "b@example.com" } }),
+      await admin.call("DELETE", "/admin/accounts?confirm=true"),
+    ]
+  ) {
+    assert.equal(answer.status, 409);
+    assert.match(answer.body.error, /listeners\[1\]\.account names it; change that in config\.json/);
+  }
+  admin.tokenEndpoint.always(refusal);
+  const { body } = await admin.call("DELETE", "/admin/accounts/invalid");
+  assert.deepEqual([body.removed, body.kept.length], [[], 1]);
+  assert.equal((await admin.call("PATCH", path, { body: { vmta_name: "v" } })).status, 200);
+  assert.equal((await admin.fileRecords()).length, 1);
+});
+
 Deno.test("DELETE invalid twice at a time keeps an account whose grant the first has used up", async () => {
   await using admin = await AdminFixture.start({ accounts: [anna] });
   const gate = Promise.withResolvers<void>();

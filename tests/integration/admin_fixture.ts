@@ -19,6 +19,7 @@ export interface AdminFixtureOptions {
   /** Settings of the provider `test`, over those that lead to the token endpoint. */
   readonly provider?: Readonly<Record<string, unknown>>;
   readonly admin?: Readonly<Record<string, unknown>>;
+  readonly listeners?: readonly Readonly<Record<string, unknown>>[];
   readonly context?: Partial<AdminContext>;
 }
 
@@ -65,6 +66,7 @@ export class AdminFixture implements AsyncDisposable {
     const tokenEndpoint = stack.use(await ScriptedTokenEndpoint.start());
     const config = {
       admin: options.admin ?? {},
+      ...(options.listeners && { listeners: options.listeners }),
       providers: { test: { ...providerOf(tokenEndpoint), ...options.provider } },
     };
     await Deno.writeTextFile(join(directory, "config.json"), JSON.stringify(config));

@@ -89,7 +89,7 @@ const removeAll = createRoute({
   },
   responses: {
     ...commonProblems,
-    ...problemResponses({ 400: "Not confirmed" }),
+    ...problemResponses({ 400: "Not confirmed", 409: "A listener names one of them" }),
     200: jsonAnswer(z.object({ success: ok, removed: z.int() }), "They are gone"),
   },
 });
@@ -121,6 +121,7 @@ export function accountListRoutes({ context, admission, closing }: AdminServices
       throw new RequestProblem(400, "Removing all accounts wants ?confirm=true");
     }
     const emails = accounts.list().map(({ email }) => email);
+    for (const email of emails) accounts.requireUnneeded(email);
     const removals = await Promise.allSettled(emails.map((email) => accounts.remove(email)));
     accountsChanged();
     const failure = removals.find((removal) => removal.status === "rejected");

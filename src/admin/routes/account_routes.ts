@@ -39,7 +39,12 @@ const change = createRoute({
   responses: {
     ...commonProblems,
     ...missing,
-    ...problemResponses({ 400: "Each fault by field", 413: "Too large", 415: "Not JSON" }),
+    ...problemResponses({
+      400: "Each fault by field",
+      409: "A new e-mail, and a listener names the account by this one",
+      413: "Too large",
+      415: "Not JSON",
+    }),
     200: jsonAnswer(answerSchema, "The account as it is now"),
   },
 });
@@ -55,6 +60,7 @@ const remove = createRoute({
   responses: {
     ...commonProblems,
     ...missing,
+    ...problemResponses({ 409: "A listener names it" }),
     200: jsonAnswer(z.object({ success: z.literal(true), email: z.string() }), "It is gone"),
   },
 });
