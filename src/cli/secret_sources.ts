@@ -22,12 +22,19 @@ export interface SecretRequest {
 /**
  * Reads a secret. Line ends around it don't count.
  *
- * @returns Nothing if there is none.
- * @throws {CommandFailure} If the file can't be read.
+ * @returns Nothing if none is given.
+ * @throws {CommandFailure} If the file can't be read, or nothing is in it.
  */
 export async function readSecret({ input, file, question }: SecretRequest): Promise<string | undefined> {
-  if (file === "-") return (await input.readAll()).trim() || undefined;
-  if (file !== undefined) return (await readFile(file)).trim() || undefined;
+  if (file !== undefined) {
+    const secret = (await (file === "-" ? input.readAll() : readFile(file))).trim();
+    if (secret !== "") return secret;
+    // What was to fill it may have failed, and an account without a password is open to this machine.
+    const name = file === "-" ? "standard input" : `"${file}"`;
+    throw new CommandFailure(`Nothing is in ${name}, which is to hold a secret`, {
+      status: exitStatus.usage,
+    });
+  }
   if (question === undefined || !input.isTerminal) return undefined;
   return await input.askSecret(question) || undefined;
 }

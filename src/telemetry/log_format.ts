@@ -130,9 +130,15 @@ function quoteIfNeeded(text: string): string {
   return /^[\w.@:+/<>%-]+$/.test(text) ? text : escapeControls(JSON.stringify(text));
 }
 
-/** DEL and the C1 controls, which JSON leaves as they are and terminals obey. */
+/**
+ * What JSON leaves as it is and terminals obey: DEL and the C1 controls, the line and paragraph separators, and what turns the
+ * direction of writing (UAX #9 §2), so that a line could read as another.
+ */
 function escapeControls(json: string): string {
-  return json.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+  return json.replace(
+    /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** An error and its causes on one line; stack traces are for the JSON format. */

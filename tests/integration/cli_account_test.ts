@@ -169,6 +169,37 @@ Deno.test("account set-password makes one, and removes it", async () => {
   assert.equal((await lab.cli.records())[0].password_hash, undefined);
 });
 
+Deno.test("account set-password and add refuse a file with nothing in it, and options against each other", async () => {
+  await using lab = await start([anna]);
+  const empty = await lab.cli.write("empty", "\n");
+  const usages = [
+    ["set-password", anna.email, "--password-file", empty],
+    ["add", "bert@example.com", "--provider", "gmail", "--client-id", "c", "--password-file", empty],
+    ["set-password", anna.email, "--generate", "--remove"],
+    ["set-password", anna.email, "--generate", "--password-file", empty],
+    ["encrypt", "--generate-key", "--decrypt"],
+    ["authorize", anna.email, "--manual", "--device"],
+  ];
+  for (const usage of usages) {
+    const { status, err: stderr } = await lab.cli.run(["account", ...usage]);
+    assert.equal(status, 64, usage.join(" "));
+    assert.match(stderr, /Nothing is in ".*empty"|cannot be used with option/);
+  }
+  assert.equal((await lab.cli.records()).length, 1);
+});
+
+Deno.test("account verify asks once for an account that is named twice", async () => {
+  await using lab = await start([anna]);
+  const { json } = await lab.cli.run([
+    "account",
+    "verify",
+    anna.email,
+    anna.email.toUpperCase(),
+    "--json",
+  ]);
+  assert.equal(json.results.length, 1);
+});
+
 Deno.test("account remove asks on a terminal", async () => {
   await using lab = await start([anna, newAccount("bert@example.com")]);
   const args = ["account", "remove", "anna@example.com"];

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type AccountWork, addAccountOptions, runAccountCommand } from "../account_options.ts";
 import type { CommandContext } from "../command_context.ts";
 import { inputOf } from "../secret_sources.ts";
@@ -24,7 +24,7 @@ export function registerAccountAuthorize(group: Command, context: CommandContext
   )
     .argument("<email>", "the mailbox")
     .option("--manual", "print the address, and paste the one that the browser ends at")
-    .option("--device", "use a device code")
+    .addOption(new Option("--device", "use a device code").conflicts("manual"))
     .option(
       "--redirect-uri <URI>",
       "the one registered with the app (default: http://localhost and a free port)",

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addAccountOptions, runAccountCommand } from "../account_options.ts";
 import type { CommandContext } from "../command_context.ts";
 
@@ -14,7 +14,9 @@ The daemon needs the same key: XOAUTH2_ACCOUNTS_KEY_FILE, XOAUTH2_ACCOUNTS_KEY, 
 export function registerAccountEncrypt(group: Command, context: CommandContext): void {
   const command = group.command("encrypt").description("encrypt the secrets in the accounts file")
     .option("--decrypt", "put them back in clear")
-    .option("--generate-key", "print a new key, and change nothing")
+    .addOption(
+      new Option("--generate-key", "print a new key, and change nothing").conflicts("decrypt"),
+    )
     .addHelpText("after", examples);
   addAccountOptions(command).action(
     async ({ decrypt = false, generateKey = false }: { decrypt?: boolean; generateKey?: boolean }) => {

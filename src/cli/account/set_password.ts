@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addAccountOptions, runAccountCommand } from "../account_options.ts";
 import type { CommandContext } from "../command_context.ts";
 import { inputOf, readSecret } from "../secret_sources.ts";
@@ -21,8 +21,13 @@ export function registerAccountSetPassword(group: Command, context: CommandConte
   const command = group.command("set-password").description("set what SMTP clients sign in with")
     .argument("<email>", "the mailbox")
     .option("--password-file <FILE>", 'file with the password; "-" is standard input')
-    .option("--generate", "make a random one, and print it")
-    .option("--remove", "have none: clients on this machine only")
+    .addOption(new Option("--generate", "make a random one, and print it").conflicts("passwordFile"))
+    .addOption(
+      new Option("--remove", "have none: clients on this machine only").conflicts([
+        "generate",
+        "passwordFile",
+      ]),
+    )
     .addHelpText("after", examples);
   addAccountOptions(command).action((email: string, options: SetPasswordOptions) =>
     runAccountCommand(command, {

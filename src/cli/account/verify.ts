@@ -32,7 +32,9 @@ async function verifyAll(emails: readonly string[], work: AccountWork): Promise<
   const { requireAccount } = await import("../../admin/require_account.ts");
   const { inParallel } = await import("../../verification/in_parallel.ts");
   const { ProgressBar } = await import("../progress_bar.ts");
-  const accounts = emails.length === 0 ? store.list() : emails.map((email) => requireAccount(store, email));
+  // Each once, however it is spelled: a grant may be good for one request only.
+  const named = new Set(emails.map((email) => requireAccount(store, email)));
+  const accounts = emails.length === 0 ? store.list() : [...named];
   const results: Verified[] = [];
   {
     using progress = new ProgressBar(accounts.length, context);

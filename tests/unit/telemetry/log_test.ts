@@ -103,12 +103,16 @@ Deno.test("openLog writes text on one line whatever a peer sends", async () => {
     account: "a@b.c",
     error,
   });
-  captured.log.logger.info("Seen", { text: "two words \x9b\x7f", list: [{ port: 25 }], nothing: undefined });
+  captured.log.logger.info("Seen", {
+    text: "two words \x9b\x7f\u202e",
+    list: [{ port: 25 }],
+    nothing: undefined,
+  });
   await captured.log[Symbol.asyncDispose]();
   const lines = captured.lines().map((line) => line.replace(/^\S+Z /, ""));
   assert.deepEqual(lines, [
     'WARNING Refused: 5xx\\r\\n2026 INFO forged\\x1b[2J account=a@b.c error="Cannot dial: refused"',
-    'INFO    Seen text="two words \\u009b\\u007f" list=[{"port":25}]',
+    'INFO    Seen text="two words \\u009b\\u007f\\u202e" list=[{"port":25}]',
   ]);
 });
 
