@@ -210,8 +210,14 @@ export class AccountStore {
   ): Promise<void> {
     const replaces = options.replaces ?? this.get(email)?.refreshToken;
     if (replaces === undefined) return;
-    const kept = await this.#tokens.rotate(email, { refreshToken, replaces });
-    if (kept !== undefined) this.#takeToken(kept);
+    try {
+      const kept = await this.#tokens.rotate(email, { refreshToken, replaces });
+      if (kept !== undefined) this.#takeToken(kept);
+    } finally {
+      // Even where the disk has another one: the old one is spent.
+      const account = this.get(email);
+      if (account !== undefined) this.#directory.set(this.#withNewestToken(account));
+    }
   }
 
   /**
@@ -373,9 +379,10 @@ export class AccountStore {
 
   #takeToken(kept: KeptToken): void {
     this.#take(`token ${kept.email.toLowerCase()}`, () => {
-      this.#tokens.note(kept);
       const account = this.get(kept.email);
-      if (account !== undefined) this.#directory.set(this.#withNewestToken(account));
+      if (account === undefined) return;
+      this.#tokens.note(kept);
+      this.#directory.set(this.#withNewestToken(account));
     });
   }
 

@@ -152,8 +152,12 @@ export class RefreshTokenKeeper {
     if (typeof value !== "string" || value === "") return undefined;
     const original = { original: this.#open(email, value), isSealed: isSealed(value) };
     const stored = this.#withSuccessor(original, { email, successorOf: await this.#rotated.load() });
-    if (this.#lineage.newest(email, tokenOf(stored)) === refreshToken) return undefined;
-    this.#lineage.succeed(email, { replaces: refreshToken, refreshToken: tokenOf(stored) });
+    const newest = this.#lineage.newest(email, tokenOf(stored));
+    if (newest === refreshToken) return undefined;
+    // What is on disk may be an ancestor of what this process knows.
+    if (newest === tokenOf(stored)) {
+      this.#lineage.succeed(email, { replaces: refreshToken, refreshToken: newest });
+    }
     return { email, stored };
   }
 

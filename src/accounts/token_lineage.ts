@@ -6,7 +6,8 @@ interface Descent {
   readonly newest: string;
 }
 
-const keptAncestors = 8;
+/** A file may stand open in an editor over a night of rotations. */
+const keptAncestors = 32;
 
 /**
  * Which refresh tokens have been replaced by newer ones in this process, so that an old one that comes back, with a

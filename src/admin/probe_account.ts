@@ -9,16 +9,15 @@ type ProbeContext = Pick<AdminContext, "accounts" | "tokens"> & {
 /**
  * Asks for tokens of an account that is there, apart from its manager, and puts a rotated refresh token on disk and to use.
  *
- * @param account Stands in for one that is removed meanwhile.
  * @throws As `TokenService.probe`.
  */
 export function probeAccount(
   account: Account,
   { accounts, tokens, signal }: ProbeContext,
 ): Promise<ProbedTokens> {
-  // What sends for the account is told of a rotation, even if nobody has sent yet.
-  tokens.for(account);
-  return tokens.probe(() => accounts.get(account.email) ?? account, {
+  // It has the newest token, on disk or not, whatever e-mail the account has by then; and is told of the next one.
+  const manager = tokens.for(account);
+  return tokens.probe(() => manager.account, {
     keep: ({ email, refreshToken: replaces }, rotated) =>
       accounts.rotateRefreshToken(email, rotated, { replaces }),
     signal,

@@ -41,33 +41,41 @@ const initialDelayMs = 250;
 
 /**
  * Stands before one token endpoint, shared by all accounts that use it. Its circuit opens when as many accounts as its threshold
- * says have failed and none has succeeded meanwhile: one account's failures, however many, are no others' business.
+ * says have failed and none has succeeded meanwhile: one account's failures, however many, are no others' business, and its
+ * manager holds it off by itself.
  */
 export class EndpointGuard {
   readonly #breaker: IPolicy;
+  readonly #limit: IPolicy;
   /** Accounts that have failed since the last success, or since the circuit opened. */
   readonly #failing = new Set<string>();
   readonly #accountOf = new WeakMap<TokenError, string>();
-  readonly #limit: IPolicy;
+  #isClosed = true;
 
   constructor({ circuitBreaker: settings, maxConcurrentRequests }: EndpointGuardOptions) {
     this.#limit = bulkhead(maxConcurrentRequests, Infinity);
     this.#breaker = settings.enabled ? this.#makeBreaker(settings) : noop;
   }
 
-  #makeBreaker(settings: CircuitBreakerSettings): IPolicy {
-    const breaker = circuitBreaker(handleWhen((error) => this.#isNews(error)), {
-      breaker: new ConsecutiveBreaker(settings.failureThreshold),
-      halfOpenAfter: settings.recoveryTimeoutMs,
+  #makeBreaker({ failureThreshold, recoveryTimeoutMs }: CircuitBreakerSettings): IPolicy {
+    const breaker = circuitBreaker(handleWhen((error) => this.#counts(error)), {
+      breaker: new ConsecutiveBreaker(failureThreshold),
+      halfOpenAfter: recoveryTimeoutMs,
     });
-    breaker.onBreak(() => this.#failing.clear());
+    breaker.onBreak(() => {
+      this.#isClosed = false;
+      this.#failing.clear();
+    });
+    breaker.onReset(() => this.#isClosed = true);
     return breaker;
   }
 
-  /** Whether the endpoint failed an account that it had not failed before. */
-  #isNews(error: unknown): boolean {
+  /** Whether the endpoint failed an account that it had not failed before; after the circuit has opened, any. */
+  #counts(error: unknown): boolean {
     const account = error instanceof TokenError ? this.#accountOf.get(error) : undefined;
-    if (account === undefined || this.#failing.has(account)) return false;
+    if (account === undefined) return false;
+    if (!this.#isClosed) return true;
+    if (this.#failing.has(account)) return false;
     this.#failing.add(account);
     return true;
   }

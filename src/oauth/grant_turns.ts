@@ -18,10 +18,7 @@ export class GrantTurns {
     const key = email.toLowerCase();
     const before = this.#last.get(key);
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    const last: Promise<void> = Promise.all([before, done]).then(() => {
-      if (this.#last.get(key) === last) this.#last.delete(key);
-    });
-    this.#last.set(key, last);
+    this.#setLast(key, done);
     try {
       if (before) await abortable(before, signal);
       return await work();
@@ -31,8 +28,21 @@ export class GrantTurns {
   }
 
   /** Makes those who ask from now on for an account wait, too, for what was asked for it under its old e-mail. */
-  async rename(from: string, to: string): Promise<void> {
+  rename(from: string, to: string): void {
     const before = this.#last.get(from.toLowerCase());
-    if (before) await this.run(to, new AbortController().signal, () => before);
+    if (before) this.#setLast(to.toLowerCase(), before);
+  }
+
+  /** The account has another grant: who asks from now on waits for nothing that was asked with the old one. */
+  forget(email: string): void {
+    this.#last.delete(email.toLowerCase());
+  }
+
+  /** What is asked for `key` from now on waits for `done`, and for all before it. */
+  #setLast(key: string, done: Promise<void>): void {
+    const last: Promise<void> = Promise.all([this.#last.get(key), done]).then(() => {
+      if (this.#last.get(key) === last) this.#last.delete(key);
+    });
+    this.#last.set(key, last);
   }
 }

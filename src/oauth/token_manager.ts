@@ -174,6 +174,7 @@ export class TokenManager {
     this.retry();
     if (previous.grant === "refresh_token" && previous.refreshToken === this.#account.refreshToken) return;
     this.#unsaved = undefined;
+    this.#context.turns.forget(previous.email);
     this.#abandonFlight("The account's grant was replaced");
   }
 
@@ -190,7 +191,16 @@ export class TokenManager {
     const refreshToken = await this.#context.findSuccessor(asked);
     if (refreshToken === undefined || asked.refreshToken !== this.#account.refreshToken) return false;
     this.#account = { ...this.#account, refreshToken };
+    this.retry();
     return true;
+  }
+
+  /** The refresh token of `noteRotation` could not be written: a refresh soon tries again before it asks. */
+  saveLater(): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#context.schedule(() => {
+      if (!this.#closed) this.#refresh().catch(() => {});
+    }, firstHoldOffMs);
   }
 
   /** Notes that a refresh token of `noteRotation` is on disk. */

@@ -127,7 +127,7 @@ export class TokenService implements AsyncDisposable {
   }
 
   #rename(manager: TokenManager, account: Account): void {
-    this.#end(this.#turns.rename(manager.account.email, account.email));
+    this.#turns.rename(manager.account.email, account.email);
     this.#managers.set(account.email.toLowerCase(), manager);
     manager.replaceAccount(account);
   }
@@ -164,7 +164,12 @@ export class TokenService implements AsyncDisposable {
         // In memory first: it may be the only one that is still valid, and the disk may be full.
         const manager = this.find(account.email) ?? before;
         manager?.noteRotation(account, refreshToken);
-        await keep(account, refreshToken);
+        try {
+          await keep(account, refreshToken);
+        } catch (error) {
+          manager?.saveLater();
+          throw error;
+        }
         manager?.noteSaved(refreshToken);
       }
       if (outcome.status === "rejected") throw outcome.reason;

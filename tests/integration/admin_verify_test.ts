@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ScriptedUpstream } from "../support/scripted_upstream.ts";
-import type { TokenAnswer } from "../support/token_endpoint.ts";
+import type { ScriptedTokenEndpoint, TokenAnswer } from "../support/token_endpoint.ts";
 import { AdminFixture, newAccount } from "./admin_fixture.ts";
 
 const path = "/admin/accounts/a@example.com/verify";
@@ -90,6 +90,49 @@ Deno.test("verify waits for a refresh under way, whose answer may bring the next
   await refreshed;
   const { status, text } = await verified;
   assert.equal(status, 200, text);
+});
+
+/** Refresh tokens R0, R1, … of which each is good for one request; gives those that were sent. */
+function rotateEachTime(tokenEndpoint: ScriptedTokenEndpoint): string[] {
+  const sent: string[] = [];
+  tokenEndpoint.always(({ form }) => {
+    sent.push(form.get("refresh_token")!);
+    if (sent.at(-1) !== `R${sent.length - 1}`) return { status: 400, body: { error: "invalid_grant" } };
+    return grants("t", { refresh_token: `R${sent.length}` });
+  });
+  return sent;
+}
+
+Deno.test("verify asks with the refresh token that could not be written, not with the spent one on disk", async () => {
+  await using lab = await startWithUpstream({}, { refresh_token: "R0" });
+  const { tokenEndpoint, services: { settings, mailboxes } } = lab.admin;
+  const sent = rotateEachTime(tokenEndpoint);
+  await Deno.chmod(settings.accountsFile, 0o400);
+  await Deno.writeTextFile(settings.stateDirectory, "no folder");
+  const { tokens } = mailboxes.get("a@example.com")!;
+  await assert.rejects(tokens.get(new AbortController().signal), /could not be written/);
+  for (let count = 0; count < 2; count++) await lab.admin.call("POST", path);
+  assert.deepEqual(sent, ["R0", "R1", "R2"]);
+});
+
+Deno.test("verify that waits while its account is renamed asks with the newest refresh token", async () => {
+  await using lab = await startWithUpstream({}, { refresh_token: "R0" });
+  const { tokenEndpoint, services } = lab.admin;
+  const answer = Promise.withResolvers<void>();
+  tokenEndpoint.once({ until: answer.promise, then: grants("t", { refresh_token: "rotated" }) });
+  const refreshed = services.mailboxes.get("a@example.com")!.tokens.get(new AbortController().signal);
+  await tokenEndpoint.waitForRequests(1);
+  const verified = lab.admin.call("POST", path);
+  const patched = await lab.admin.call("PATCH", "/admin/accounts/a@example.com", {
+    body: { email: "b@example.com" },
+  });
+  assert.equal(patched.status, 200, patched.text);
+  tokenEndpoint.always(({ form }) =>
+    form.get("refresh_token") === "rotated" ? grants("t2") : { status: 400, body: { error: "invalid_grant" } }
+  );
+  answer.resolve();
+  await refreshed;
+  assert.match((await verified).body.steps[0].detail, /^access token/);
 });
 
 Deno.test("a rotated refresh token that verify can't write is used, and written later", async () => {

@@ -351,6 +351,34 @@ Deno.test("TokenService waits at its end for an answer under way, and keeps the 
   assert.deepEqual(test.persisted.map(([, next]) => next), ["refresh-1"]);
 });
 
+Deno.test("TokenService doesn't wait at its end for a probe of an account that was renamed", async () => {
+  await using test = await setUp();
+  test.endpoint.always("hang");
+  const abort = new AbortController();
+  const { account } = test;
+  const probe = { keep: () => Promise.resolve(), signal: abort.signal };
+  const probing = assert.rejects(test.service.probe(() => account, probe), { name: "AbortError" });
+  await test.endpoint.waitForRequests(1);
+  test.service.replace([{ ...account, email: "renamed@example.com" }]);
+  await test.service.close();
+  abort.abort();
+  await probing;
+});
+
+Deno.test("TokenService asks with a new grant at once, although a request with the old one hangs", async () => {
+  await using test = await setUp();
+  test.endpoint.once("hang");
+  const abort = new AbortController();
+  const { account } = test;
+  const probe = { keep: () => Promise.resolve(), signal: abort.signal };
+  const probing = assert.rejects(test.service.probe(() => account, probe), { name: "AbortError" });
+  await test.endpoint.waitForRequests(1);
+  test.service.replace([{ ...account, refreshToken: "another" }]);
+  assert.ok(await test.manager.get(never));
+  abort.abort();
+  await probing;
+});
+
 Deno.test("TokenService ends although the endpoint hangs", async () => {
   await using test = await setUp();
   test.endpoint.always("hang");

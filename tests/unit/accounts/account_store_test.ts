@@ -539,6 +539,31 @@ Deno.test("AccountStore refuses a file in another encoding, which it would write
   await assert.rejects(folder.open(), /accounts\.json: is not UTF-8 text/);
 });
 
+Deno.test("AccountStore knows a rotated token although accounts.json has another grant, or none can be written", async () => {
+  await using folder = await accountsFolder([record("a@example.com", { refresh_token: "R0" })]);
+  const store = await folder.open();
+  await folder.write([record("a@example.com", { refresh_token: "entered by hand" })]);
+  await store.rotateRefreshToken("a@example.com", "R1");
+  assert.equal(store.get("a@example.com")!.refreshToken, "R1");
+  await Deno.writeTextFile(folder.file, "{");
+  await Deno.mkdir(join(folder.folder, "state", "refresh_tokens.json", "in the way"), { recursive: true });
+  await assert.rejects(store.rotateRefreshToken("a@example.com", "R2"));
+  assert.equal(store.get("a@example.com")!.refreshToken, "R2");
+  assert.equal(await store.findSuccessor(store.get("a@example.com")!), undefined);
+});
+
+Deno.test("AccountStore leaves nothing of an account whose rotation and removal are written together", async () => {
+  await using folder = await accountsFolder([record("a@example.com", { refresh_token: "R0" })]);
+  const store = await folder.open();
+  await Promise.all([
+    store.rotateRefreshToken("a@example.com", "R1", { replaces: "R0" }),
+    store.remove("a@example.com"),
+  ]);
+  await store.rotateRefreshToken("a@example.com", "R2", { replaces: "R1" });
+  const state = await Deno.readTextFile(join(folder.folder, "state", "refresh_tokens.json")).catch(() => "");
+  assert.ok(!state.includes("R2"));
+});
+
 Deno.test("AccountStore.prepareReload changes nothing until it is applied, and can be taken back", async () => {
   await using folder = await accountsFolder([record("a@example.com")]);
   const store = await folder.open();

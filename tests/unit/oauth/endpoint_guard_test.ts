@@ -4,6 +4,22 @@ import { TokenError } from "../../../src/oauth/token_error.ts";
 import { testProvider } from "./test_account.ts";
 
 const { retry, circuitBreaker } = testProvider();
+const ONCE = { ...retry, maxAttempts: 1 };
+
+/** The wall clock, by which the circuit's rest is measured. */
+class FakeTime implements Disposable {
+  readonly #now = Date.now;
+  #passedMs = 0;
+  constructor() {
+    Date.now = () => this.#now.call(Date) + this.#passedMs;
+  }
+  pass(ms: number): void {
+    this.#passedMs += ms;
+  }
+  [Symbol.dispose](): void {
+    Date.now = this.#now;
+  }
+}
 
 function guard(options: { failureThreshold?: number; maxConcurrentRequests?: number } = {}): EndpointGuard {
   return new EndpointGuard({
@@ -68,6 +84,24 @@ Deno.test("EndpointGuard leaves an endpoint alone that fails several accounts in
   await assert.rejects(subject.run(run, request({ account: "b@example.com" })), TokenError);
   assert.equal(calls(), before + 1);
   await assert.rejects(subject.run(run, request({ account: "c@example.com" })), /left alone/);
+  assert.equal(calls(), before + 1);
+});
+
+Deno.test("EndpointGuard leaves an endpoint alone again that fails its first try after a while", async () => {
+  const { run, calls } = failing("TOKEN_UNAVAILABLE");
+  using time = new FakeTime();
+  const subject = guard({ failureThreshold: 2 });
+  const ask = (account: string) => assert.rejects(subject.run(run, { ...request({ account }), retry: ONCE }));
+  // Under way when the circuit opens, and no news when it is tried again.
+  const opened = Promise.withResolvers<void>();
+  const late = subject.run(() => opened.promise.then(run), { ...request({ account: "c" }), retry: ONCE });
+  for (const account of ["a", "b"]) await ask(account);
+  opened.resolve();
+  await assert.rejects(late, /it fails/);
+  const before = calls();
+  time.pass(circuitBreaker.recoveryTimeoutMs);
+  await ask("c");
+  for (const account of ["e", "f", "g"]) await ask(account);
   assert.equal(calls(), before + 1);
 });
 
