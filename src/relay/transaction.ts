@@ -82,6 +82,16 @@ export class Transaction {
     return this.#path.awaitsFinalReply;
   }
 
+  /** Whether it has a connection. */
+  get isOpen(): boolean {
+    return this.#path.isOpen;
+  }
+
+  /** Whether it has none, in an account whose transactions wait for one. */
+  get isQueued(): boolean {
+    return !this.#path.isOpen && this.#options.pool.hasWaiters;
+  }
+
   /** Whether it holds a connection that other transactions of the account wait for. */
   get isBlocking(): boolean {
     return this.#path.isBlocking;
@@ -201,6 +211,8 @@ export class Transaction {
           this.#accepted.push(step);
         } else {
           this.#report.refusedRecipients++;
+          this.#admitted--;
+          this.#options.pool.rates.releaseRecipients(1);
           if (reply.isTransient) this.#hasDeferredRecipients = true;
         }
       } else if (reply.code !== 354) {

@@ -6,6 +6,7 @@
 import { Reply } from "../smtp/reply.ts";
 import type { Lease, ReturnState } from "../upstream/lease.ts";
 import type { MailboxPool } from "../upstream/mailbox_pool.ts";
+import type { MessageCount } from "../upstream/rates.ts";
 import type { UpstreamConnection } from "../upstream/connection.ts";
 import { UpstreamLostError } from "../upstream/upstream_error.ts";
 import { formatStep, isOutOfStep, type Step, unsupported } from "./step.ts";
@@ -34,7 +35,7 @@ export class UpstreamPath {
   /** How the connection has to be given back, if that were now: `broken` while a reply is owed, or a message has begun. */
   #standing: ReturnState = "clean";
   #wasReplayed = false;
-  #isCounted = false;
+  #count: MessageCount | undefined;
   #isCut = false;
   #awaitsFinalReply = false;
 
@@ -76,11 +77,10 @@ export class UpstreamPath {
     onWait?.();
     await this.#hold(() =>
       report.measureWait(async () => {
-        await pool.rates.countMessage(signal);
+        this.#count = await pool.rates.countMessage(signal);
         return await pool.acquire(signal);
       })
     );
-    this.#isCounted = true;
   }
 
   /**
@@ -150,9 +150,9 @@ export class UpstreamPath {
 
   /** The message did not begin: it doesn't count for the account's rates. */
   async uncount(): Promise<void> {
-    if (!this.#isCounted) return;
-    this.#isCounted = false;
-    await this.#options.pool.rates.uncountMessage();
+    const count = this.#count;
+    this.#count = undefined;
+    if (count) await this.#options.pool.rates.uncountMessage(count);
   }
 
   /** Throws the connection away: something is under way on it that can't be ended. */

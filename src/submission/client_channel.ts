@@ -26,6 +26,9 @@ const FAREWELL_TIMEOUT_MS = 500;
 /** The longest wait for the client to take replies that it asked for. */
 const WRITE_TIMEOUT_MS = 60_000;
 
+/** Of a client that speaks while it should listen; half of what a reader holds at rest. */
+const MAX_EARLY_OCTETS = 1024;
+
 /** Owns the client's stream. */
 export class ClientChannel implements Disposable {
   reader: LineReader;
@@ -103,13 +106,16 @@ export class ClientChannel implements Disposable {
    * Listens for the end of a client that waits for the provider; what it says instead is read later. Not where the next
    * octets may be a TLS handshake, which isn't the reader's.
    *
-   * @param onGone Called once, when the connection is closed or reset.
+   * @param isWaiting Whether to go on listening.
+   * @param onGone Called once, when the client has ended its side (`closed`), or the connection is `reset`.
    */
-  watch(onGone: () => void): void {
-    if (this.reader.buffered > 0 || isUpgradable(this.#stream)) return;
-    this.reader.fill().then((isThere) => {
-      if (!isThere) onGone();
-    }, onGone);
+  watch(isWaiting: () => boolean, onGone: (how: "closed" | "reset") => void): void {
+    if (isUpgradable(this.#stream)) return;
+    const listen = () => {
+      if (!isWaiting() || this.reader.buffered >= MAX_EARLY_OCTETS) return;
+      this.reader.fill().then((isThere) => isThere ? listen() : onGone("closed"), () => onGone("reset"));
+    };
+    listen();
   }
 
   /** The session ends: if it waits for its client, it does that for no longer than so. */

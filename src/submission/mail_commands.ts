@@ -69,12 +69,27 @@ export class MailCommands {
     }
     const { signal, id } = session;
     const client = session.channel.stream.remoteAddress;
-    const onWait = () => session.channel.watch(() => session.leftByClient());
-    const transaction = session.context.relay.begin(mailbox, { session: id, client, signal, onWait });
+    const transaction = session.context.relay.begin(mailbox, {
+      session: id,
+      client,
+      signal,
+      onWait: () => this.#watchClient(transaction),
+    });
     session.state = { ...state, at: "transaction", transaction, smtputf8: mail.smtputf8 };
     this.#queue(transaction, step);
     this.#guard?.[Symbol.dispose]();
     this.#guard = new SlowClientGuard(transaction, session);
+  }
+
+  /**
+   * A client that has ended its side may still want the replies to what it has said, so it is taken for gone only while it is
+   * in others' way.
+   */
+  #watchClient(transaction: Transaction): void {
+    const isWaiting = () => !transaction.isOver && !transaction.isOpen;
+    this.#session.channel.watch(isWaiting, (how) => {
+      if (isWaiting() && (how === "reset" || transaction.isQueued)) this.#session.leftByClient();
+    });
   }
 
   /** VRFY tells nothing, and that only to who is signed in (RFC 4954 §6). */

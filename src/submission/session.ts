@@ -220,7 +220,11 @@ export class Session {
     }
     const isLong = line.length + 2 > MAX_COMMAND_OCTETS;
     const command = parseCommand(line);
-    if ("fault" in command) return this.refuse(Reply.of(500, "5.5.2", command.fault));
+    if ("fault" in command) {
+      if (isHostField(line)) return await this.#leaveBrowser();
+      return this.refuse(Reply.of(500, "5.5.2", command.fault));
+    }
+    if (HTTP_METHODS.has(command.verb)) return await this.#leaveBrowser();
     if (isLong && command.verb !== "AUTH") return this.refuse(REPLIES.lineTooLong);
     await this.#dispatch(command);
   }
@@ -262,14 +266,13 @@ export class Session {
       case "ETRN":
         return this.refuse(REPLIES.notImplemented);
       default:
-        if (HTTP_METHODS.has(verb)) return await this.#leaveBrowser();
         return this.refuse(REPLIES.unknownCommand);
     }
   }
 
   /**
-   * A web page can make a browser send a request here whose body is mail: what follows the first line of HTTP must not be
-   * read as commands.
+   * A web page can make a browser send a request here whose body is mail: what follows the first line of HTTP, or the Host
+   * field behind one that is too long to be read (RFC 9112 §3.2), must not be read as commands.
    */
   async #leaveBrowser(): Promise<void> {
     this.#log.warn("Session {session} of {client} ended: it speaks HTTP", {
@@ -324,6 +327,10 @@ export class Session {
       this.#log.error("Session {session} failed to apologize: {error}", { session: this.id, error });
     }
   }
+}
+
+function isHostField(line: Uint8Array): boolean {
+  return /^host:/i.test(String.fromCharCode(...line.subarray(0, 5)));
 }
 
 const CUT_REPLY = Reply.of(421, "4.3.2", "Service shutting down before the message was complete, try again");

@@ -31,6 +31,8 @@ export class LogFile implements AsyncDisposable {
   /** Absent after a failure, until the next line. */
   #sink: FileSink | undefined;
   readonly #closing = new Set<Promise<void>>();
+  /** The open file's number in the file system. */
+  #inode: number | null | undefined;
   /** The file could not be put aside: it grows on until the log is opened anew. */
   #growsOn = false;
 
@@ -45,41 +47,47 @@ export class LogFile implements AsyncDisposable {
     this.#gatherer.add(line);
   }
 
-  /** Takes a line about a failure of the library's own, which by its category knows not to tell of failures to write it. */
-  addFailure(line: string, { category, properties }: LogRecord): void {
-    const failed = this.#sink;
-    if (properties["path"] === this.#options.path && failed) {
-      this.#sink = undefined;
-      this.#growsOn ||= isFailedRename(properties["error"]) && isThere(this.#options.path);
-      this.#close(failed);
+  /** Takes a line about a failure of the library's own. It is written a moment later like any other, so that failures of that are told, too. */
+  addFailure(line: string, { properties }: LogRecord): void {
+    if (properties["path"] === this.#options.path) {
+      this.#growsOn ||= isFailedRename(properties["error"]) && inodeOf(this.#options.path) !== undefined;
+      this.#drop();
     }
-    this.#write({ ...recordOf(line), category });
+    this.#gatherer.add(line);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#gatherer.flush();
-    if (this.#sink) this.#close(this.#sink);
+    this.#drop();
     await Promise.all(this.#closing);
   }
 
   #write(record: LogRecord): void {
+    // Moved or removed by hand: what goes into it is lost.
+    if (this.#sink && inodeOf(this.#options.path) !== this.#inode) this.#drop();
     try {
       this.#sink ??= this.#open();
+      this.#sink(record);
     } catch (error) {
+      if (!(error instanceof Error)) throw error;
       // The log's own trouble has no other place to be told at; the next line tries again.
-      if (error instanceof Error) return;
-      throw error;
+      this.#drop();
     }
-    this.#sink(record);
   }
 
   #open(): FileSink {
     const { path, maxOctets, maxFiles } = this.#options;
-    if (this.#growsOn) return getFileSink(path, NON_BLOCKING) as FileSink;
-    return getRotatingFileSink(path, { ...NON_BLOCKING, maxSize: maxOctets, maxFiles }) as FileSink;
+    const sink = this.#growsOn
+      ? getFileSink(path, NON_BLOCKING)
+      : getRotatingFileSink(path, { ...NON_BLOCKING, maxSize: maxOctets, maxFiles });
+    this.#inode = inodeOf(path);
+    return sink as FileSink;
   }
 
-  #close(sink: FileSink): void {
+  #drop(): void {
+    const sink = this.#sink;
+    if (!sink) return;
+    this.#sink = undefined;
     const closing = Promise.resolve(sink[Symbol.asyncDispose]?.()).catch(() => {})
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
@@ -91,12 +99,12 @@ function isFailedRename(error: unknown): boolean {
   return error instanceof Error && /: rename /.test(error.message);
 }
 
-function isThere(path: string): boolean {
+/** Nothing if there is no file; null where files have no numbers. */
+function inodeOf(path: string): number | null | undefined {
   try {
-    Deno.statSync(path);
-    return true;
+    return Deno.statSync(path).ino;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Error) return undefined;
     throw error;
   }
 }

@@ -100,7 +100,7 @@ export class MailboxPool {
 
   /**
    * Leases a connection: the most recently used idle one, else a new one while the limit allows, else the next one that
-   * comes free, in the order of asking. When there is none to be had, the message no longer counts for the rates.
+   * comes free, in the order of asking.
    *
    * @throws {PoolBusyError | ThrottledError | PoolClosedError | DialError | CircuitOpenError} or the token source's error.
    * @throws The signal's reason, when it aborts.
@@ -113,7 +113,7 @@ export class MailboxPool {
     });
   }
 
-  /** Leases an idle connection if `acquire` would, without a wait and without a count for the rates; else `undefined`. */
+  /** Leases an idle connection if `acquire` would, without a wait; else `undefined`. */
   acquireIdle(signal: AbortSignal): Lease | undefined {
     const isFree = this.#state === "open" && !signal.aborted && this.#waiters.length === 0 &&
       this.#throttle.remainingMs === 0 && this.#underWay < this.#mailbox.provider.pool.maxTransactions;
@@ -268,7 +268,6 @@ export class MailboxPool {
       throw signal.aborted ? signal.reason : new PoolClosedError();
     } catch (error) {
       this.#underWay--;
-      await this.rates.uncountMessage();
       throw error;
     }
   }

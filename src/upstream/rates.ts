@@ -5,6 +5,17 @@ import type { MailboxLimits } from "../config/settings.ts";
 import { RateLimitError } from "./upstream_error.ts";
 
 const DAY_SECONDS = 86_400;
+/** What is told to wait for while it is messages under way that fill the day. */
+const UNDER_WAY_MS = 60_000;
+
+/** Two windows are at least as far apart as the shorter of them. */
+const WINDOW_TOLERANCE_MS = 20;
+
+/** A message that was counted. */
+export interface MessageCount {
+  /** When the minute is over in which it counts, on the clock of `performance.now`. */
+  readonly windowEndMs: number;
+}
 
 export interface MailboxRatesOptions {
   /** Told when a limit has turned something away. */
@@ -41,14 +52,15 @@ export class MailboxRates {
   /**
    * Counts a message, waiting a little when the minute is full.
    *
+   * @returns What `uncountMessage` takes; nothing where messages aren't counted.
    * @throws {RateLimitError} When it would have to wait longer.
    * @throws The signal's reason, when it aborts.
    */
-  async countMessage(signal: AbortSignal): Promise<void> {
+  async countMessage(signal: AbortSignal): Promise<MessageCount | undefined> {
     let budgetMs = this.#options.maxShapingMs ?? 5_000;
     for (;;) {
-      const waitMs = await this.#take(this.#messages);
-      if (waitMs === 0) return;
+      const { waitMs, windowEndMs } = await this.#take(this.#messages);
+      if (waitMs === 0) return windowEndMs === undefined ? undefined : { windowEndMs };
       if (waitMs > budgetMs) {
         throw this.#refusal(waitMs, `rate limit of ${this.#limits.messagesPerMinute} messages a minute`);
       }
@@ -62,10 +74,13 @@ export class MailboxRates {
     return this.#messages !== undefined;
   }
 
-  /** Takes back the count of a message that didn't go out. */
-  async uncountMessage(): Promise<void> {
+  /** Takes back the count of a message that didn't go out, unless its minute is over. */
+  async uncountMessage({ windowEndMs }: MessageCount): Promise<void> {
     const counted = await this.#messages?.get("");
-    if (counted && counted.consumedPoints > 0 && counted.msBeforeNext > 0) await this.#messages!.reward("");
+    if (!counted || counted.consumedPoints === 0 || counted.msBeforeNext <= 0) return;
+    const isSameWindow =
+      Math.abs(performance.now() + counted.msBeforeNext - windowEndMs) < WINDOW_TOLERANCE_MS;
+    if (isSameWindow) await this.#messages!.reward("");
   }
 
   /**
@@ -81,7 +96,7 @@ export class MailboxRates {
       this.#admitted++;
       return;
     }
-    throw this.#refusal(counted?.msBeforeNext ?? DAY_SECONDS * 1000, `limit of ${limit} recipients a day`);
+    throw this.#refusal(counted?.msBeforeNext ?? UNDER_WAY_MS, `limit of ${limit} recipients a day`);
   }
 
   /** Gives back the room of a message that is over. @param recipients Those that were admitted for it. */
@@ -113,17 +128,17 @@ export class MailboxRates {
     await this.#recipients?.delete("");
   }
 
-  /** Takes one point; returns how long to wait for the next one, 0 when it was there. */
-  async #take(limiter: RateLimiterMemory | undefined): Promise<number> {
-    if (limiter === undefined || this.#closed) return 0;
+  /** Takes one point; returns how long to wait for the next one, 0 when it was there, and until when it counts. */
+  async #take(limiter: RateLimiterMemory | undefined): Promise<{ waitMs: number; windowEndMs?: number }> {
+    if (limiter === undefined || this.#closed) return { waitMs: 0 };
     try {
-      await limiter.consume("");
-      return 0;
+      const { msBeforeNext } = await limiter.consume("");
+      return { waitMs: 0, windowEndMs: performance.now() + msBeforeNext };
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
       // The limiter counts what it refuses, too.
       await limiter.reward("");
-      return Math.max(1, refusal.msBeforeNext);
+      return { waitMs: Math.max(1, refusal.msBeforeNext) };
     }
   }
 

@@ -44,6 +44,17 @@ Deno.test("Session ends at the first line of HTTP, so that a web page can't send
       S: <end>
     `;
   }
+  for (const octets of [3_000, 20_000]) {
+    using client = await proxy.connect();
+    await client.write(
+      `POST /${"a".repeat(octets)} HTTP/1.1\r\nAccept: */*\r\nHost: 127.0.0.1\r\n\r\nEHLO x\r\n`,
+    );
+    await client.expect("220 *");
+    while (!(await client.readLine()).startsWith("421 4.7.0 ")) {
+      assert.doesNotMatch(client.transcript, /S: 250/);
+    }
+    await client.expectEnd();
+  }
   assert.equal(proxy.transactions.length, 0);
 });
 

@@ -160,6 +160,27 @@ Deno.test("Messages that don't begin use up nothing of the minute's", async () =
   assert.match(await refusedMail(client), /^451 4\.7\.1 .*rate limit of 1 messages a minute/);
 });
 
+Deno.test("A message that gets no connection, at first or for its replay, is taken back from the minute once", async () => {
+  await using proxy = await startProxy({ provider: { limits: { connections: 1, messagesPerMinute: 3 } } });
+  using client = await proxy.signIn();
+  assert.match(await client.send(message), /^250 /);
+  proxy.upstream.once("MAIL", "reset", { connection: 1 });
+  proxy.upstream.always("greeting", { reply: "554 5.3.0 No" });
+  for (const _ of ["replay", "dial"]) assert.match(await refusedMail(client), /^451 4\.4\.1 /);
+  assert.deepEqual(await proxy.pool().rates.remaining(), { messagesThisMinute: 2 });
+});
+
+Deno.test("Recipients that the provider refuses leave their room in the day to others", async () => {
+  await using proxy = await startProxy({ provider: { limits: { recipientsPerDay: 2 } } });
+  using client = await proxy.signIn();
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  for (const _ of [1, 2, 3]) {
+    proxy.upstream.once("RCPT", { reply: "550 5.1.1 No such user" });
+    await client.command("RCPT TO:<a@example.com>", "550 *");
+  }
+  await client.command("RCPT TO:<b@example.com>", "250 *");
+});
+
 Deno.test("Client reads 451 for recipients beyond the day's", async () => {
   await using proxy = await startProxy({ provider: { limits: { recipientsPerDay: 2 } } });
   using client = await proxy.signIn();
@@ -197,14 +218,29 @@ async function startQueue(options: Partial<PoolSettings> = {}) {
   return { proxy, holder, client };
 }
 
-Deno.test("Client that leaves while it waits for a connection leaves its place in the queue", async () => {
-  const { proxy, holder, client } = await startQueue({ waitTimeoutMs: 60_000 });
-  await using _proxy = proxy;
-  using _holder = holder;
-  client[Symbol.dispose]();
-  await proxy.waitFor(() => proxy.submission.sessions === 1, "the end of its session");
-  assert.deepEqual([proxy.pool().state.waiting, proxy.pool().state.transactions], [0, 1]);
-  assert.deepEqual(proxy.transactions.map(({ outcome }) => outcome), ["abandoned"]);
+for (const farewell of ["", "QUIT\r\n"]) {
+  Deno.test(`Client that leaves while it waits for a connection leaves its place in the queue, after "${farewell.trim()}"`, async () => {
+    const { proxy, holder, client } = await startQueue({ waitTimeoutMs: 60_000 });
+    await using _proxy = proxy;
+    using _holder = holder;
+    await client.write(farewell);
+    client[Symbol.dispose]();
+    await proxy.waitFor(() => proxy.submission.sessions === 1, "the end of its session");
+    assert.deepEqual([proxy.pool().state.waiting, proxy.pool().state.transactions], [0, 1]);
+    assert.deepEqual(proxy.transactions.map(({ outcome }) => outcome), ["abandoned"]);
+  });
+}
+
+Deno.test("Client that has said all, and ended its side, still reads the provider's replies", async () => {
+  await using proxy = await startProxy();
+  using client = await proxy.signIn();
+  const dialing = Promise.withResolvers<void>();
+  proxy.upstream.once("greeting", { until: dialing.promise });
+  await client.write(`MAIL FROM:<${ACCOUNT}>\r\nRCPT TO:<a@example.net>\r\nQUIT\r\n`);
+  await client.closeWrite();
+  await proxy.upstream.waitFor(() => proxy.upstream.passages("greeting") > 0, "the dial");
+  dialing.resolve();
+  for (const pattern of ["250 2.1.0 *", "250 2.1.5 *", "221 *"]) await client.expect(pattern);
 });
 
 Deno.test("Client that says more while it waits for a connection is served when its turn comes", async () => {

@@ -251,38 +251,74 @@ Deno.test("Log rotates its file by size and keeps a bounded number", async () =>
   assert.match(await Deno.readTextFile(file), /"number":59/);
 });
 
-const hindrances: readonly (readonly [what: string, bring: (file: string) => Promise<unknown>])[] = [
-  ["is removed", (file) => Deno.remove(file)],
-  ["can't be put aside", (file) => Deno.mkdir(join(`${file}.1`, "in the way"), { recursive: true })],
-];
-for (const [what, bring] of hindrances) {
-  Deno.test({
-    name: `Log whose file ${what} says so in it and goes on`,
-    ignore: Deno.build.os === "windows",
-    async fn() {
-      await using folder = await temporaryFolder();
-      const file = join(folder.path, "proxy.log");
-      await using log = await openLog({ ...json, file, maxFileOctets: 2_000, maxFiles: 1 });
-      log.logger.info("line", { padding: "x".repeat(1_500) });
-      await fileHas(file, /"line"/);
-      await bring(file);
-      log.logger.info("line", { padding: "x".repeat(1_500) });
-      await fileHas(file, /sink flush failed for .*rename/);
-      for (let number = 0; number < 3; number++) {
-        log.logger.info("later", { number, padding: "x".repeat(1_500) });
-        await fileHas(file, new RegExp(`"number":${number}`));
-      }
-    },
-  });
-}
+Deno.test({
+  name: "Log whose file can't be put aside says so in it and goes on",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, "proxy.log");
+    await Deno.mkdir(join(`${file}.1`, "in the way"), { recursive: true });
+    await using log = await openLog({ ...json, file, maxFileOctets: 2_000, maxFiles: 1 });
+    for (const number of [1, 2]) {
+      log.logger.info("line", { number, padding: "x".repeat(1_500) });
+      await fileHas(file, number === 1 ? /"line"/ : /sink flush failed for .*rename/);
+    }
+    for (const number of [3, 4, 5]) {
+      log.logger.info("later", { number, padding: "x".repeat(1_500) });
+      await fileHas(file, new RegExp(`"number":${number}`));
+    }
+  },
+});
+
+Deno.test({
+  name: "Log follows when its file is removed or moved, long before it is full",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, "proxy.log");
+    await using log = await openLog({ ...json, file });
+    for (const bring of [() => Deno.remove(file), () => Deno.rename(file, `${file}.moved`)]) {
+      log.logger.info("before");
+      await fileHas(file, /"before"/);
+      await bring();
+      log.logger.info("after");
+      await fileHas(file, /"after"/);
+    }
+  },
+});
+
+Deno.test({
+  name: "Log outlives a disk that is full, and a file that can't be put aside there",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, "proxy.log");
+    await Deno.mkdir(join(`${file}.1`, "in the way"), { recursive: true });
+    await using log = await openLog({ ...json, file, maxFileOctets: 100, maxFiles: 1 });
+    for (const number of [1, 2]) {
+      log.logger.info("line", { number, padding: "x".repeat(60) });
+      await fileHas(file, new RegExp(`"number":${number}|sink flush failed`));
+    }
+    await Deno.remove(file);
+    await Deno.symlink("/dev/full", file);
+    for (const number of [3, 4]) {
+      log.logger.info("lost", { number });
+      await log.reconfigure({ ...json, file });
+    }
+    await Deno.remove(file);
+    log.logger.info("later");
+    await fileHas(file, /"later"/);
+  },
+});
 
 /** Resolves when a file has something in it. */
 async function fileHas(file: string, pattern: RegExp): Promise<void> {
-  for (;;) {
+  for (let looks = 0; looks < 4_000; looks++) {
     const text = await Deno.readTextFile(file).catch(() => "");
     if (pattern.test(text)) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+  assert.fail(`${file} never had ${pattern}`);
 }
 
 Deno.test("Log keeps going as before when a new file can't be opened", async () => {
