@@ -32,7 +32,11 @@ export function answerError(log: Logger): (error: Error, c: Context) => Response
 function problemOf(error: Error): RequestProblem | undefined {
   if (error instanceof RequestProblem) return error;
   if (error instanceof ConfigError) {
-    return new RequestProblem(400, "The account has faults", detailsOf(error.findings));
+    // What is said of the file as a whole is the server's affair, and no fault of a field.
+    const isOfFile = error.findings.every(({ path }) => path === "");
+    return isOfFile
+      ? new RequestProblem(503, error.message, detailsOf(error.findings))
+      : new RequestProblem(400, "The account has faults", detailsOf(error.findings));
   }
   if (error instanceof AccountStoreError) return new RequestProblem(storeStatus[error.code], error.message);
   if (error instanceof TokenError) {

@@ -64,6 +64,8 @@ export class TokenService implements AsyncDisposable {
   readonly #managers = new Map<string, TokenManager>();
   readonly #turns = new GrantTurns();
   readonly #guards = new Map<string, EndpointGuard>();
+  /** Those under way, resolved when they have ended, whatever came of them. */
+  readonly #probes = new Set<Promise<unknown>>();
   /** What is still ending for accounts that were removed or renamed. */
   readonly #closing = new Set<Promise<void>>();
   #tokenTimeoutMs: number;
@@ -145,7 +147,14 @@ export class TokenService implements AsyncDisposable {
    * @throws {TokenError} A rotated refresh token in it has been kept.
    * @throws The signal's reason when it aborts, or what `keep` throws.
    */
-  probe(present: () => Account, { keep, signal }: ProbeOptions): Promise<ProbedTokens> {
+  probe(present: () => Account, options: ProbeOptions): Promise<ProbedTokens> {
+    const probing = this.#probe(present, options);
+    const ended: Promise<unknown> = Promise.allSettled([probing]).finally(() => this.#probes.delete(ended));
+    this.#probes.add(ended);
+    return probing;
+  }
+
+  #probe(present: () => Account, { keep, signal }: ProbeOptions): Promise<ProbedTokens> {
     return this.#turns.run(present().email, signal, async () => {
       // It stays the account's when that gets another e-mail.
       const before = this.find(present().email);
@@ -198,7 +207,8 @@ export class TokenService implements AsyncDisposable {
   }
 
   /**
-   * Ends all refreshes: those under way have half a second for their answer, and rotated tokens that have come are written.
+   * Ends all refreshes: those under way, and probes, have half a second for their answer, and rotated tokens that have come are
+   * written.
    *
    * @param signal Ends the wait for those.
    */
@@ -217,12 +227,11 @@ export class TokenService implements AsyncDisposable {
   }
 
   async #grace(signal: AbortSignal = new AbortController().signal): Promise<void> {
-    const stopped = Promise.all(
-      [...this.#managers.values()].map((manager) => {
-        const ended = manager.stop();
-        return manager.account.grant === "refresh_token" ? ended : undefined;
-      }),
-    );
+    const refreshes = [...this.#managers.values()].map((manager) => {
+      const ended = manager.stop();
+      return manager.account.grant === "refresh_token" ? ended : undefined;
+    });
+    const stopped = Promise.all([...refreshes, ...this.#probes]);
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(), STOP_GRACE_MS);
     const end = AbortSignal.any([signal, over.signal]);

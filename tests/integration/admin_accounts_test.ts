@@ -499,6 +499,15 @@ Deno.test("DELETE invalid twice at a time keeps an account whose grant the first
   assert.equal((await admin.fileRecords()).length, 1);
 });
 
+Deno.test("an accounts file that is empty all of a sudden reads 503 and says so", async () => {
+  await using admin = await AdminFixture.start({ accounts: [anna] });
+  await Deno.writeTextFile(admin.services.settings.accountsFile, "");
+  const body = { ...anna, email: "bert@example.com", verify: false };
+  const answer = await admin.call("POST", "/admin/accounts", { body });
+  assert.equal(answer.status, 503);
+  assert.match(answer.body.error, /accounts\.json: is empty or not there any more/);
+});
+
 Deno.test("an accounts file that can't be written reads 500 and says so", async () => {
   await using admin = await AdminFixture.start({ accounts: [anna] });
   await Deno.chmod(admin.services.settings.accountsFile, 0o400);

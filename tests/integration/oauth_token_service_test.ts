@@ -351,6 +351,21 @@ Deno.test("TokenService waits at its end for an answer under way, and keeps the 
   assert.deepEqual(test.persisted.map(([, next]) => next), ["refresh-1"]);
 });
 
+Deno.test("TokenService waits at its end for the answer to a probe, and what is kept of it", async () => {
+  await using test = await setUp();
+  const answer = Promise.withResolvers<void>();
+  test.endpoint.once({ until: answer.promise, then: tokenBody(1, { refresh_token: "refresh-1" }) });
+  const kept: string[] = [];
+  const keep = (_: Account, refreshToken: string) => Promise.resolve(void kept.push(refreshToken));
+  const probing = test.service.probe(() => test.account, { keep, signal: never });
+  await test.endpoint.waitForRequests(1);
+  const closing = test.service.close();
+  answer.resolve();
+  await closing;
+  assert.deepEqual(kept, ["refresh-1"]);
+  await probing;
+});
+
 Deno.test("TokenService doesn't wait at its end for a probe of an account that was renamed", async () => {
   await using test = await setUp();
   test.endpoint.always("hang");
