@@ -1,8 +1,9 @@
-/** Serves the admin API over HTTP, on Deno.serve. */
+/** Serves the admin API over HTTP. */
 
 import type { Endpoint } from "../config/settings.ts";
 import type { AdminContext } from "./admin_context.ts";
 import { type AdminToken, adminTokenFile, findAdminToken, loadAdminToken } from "./admin_token.ts";
+import { LastingServer } from "./lasting_server.ts";
 
 /** A running admin server. */
 export interface AdminServer {
@@ -32,22 +33,30 @@ interface Api {
  * @throws {Deno.errors.AddrInUse} and the system's other errors.
  */
 export async function startAdminServer(context: AdminContext): Promise<AdminServer> {
-  const { hostname, port } = context.settings;
   const token = await provideToken(context);
   const closing = new AbortController();
   const givingUp = new AbortController();
-  let api: Promise<Api> | undefined;
-  const server = Deno.serve({ hostname, port, onListen: () => {} }, async (request) => {
-    // Loaded by the first request: mail need not wait for schemas that nobody has asked for yet.
-    api ??= openApi(context, {
-      token: token.value,
-      closing: closing.signal,
-      givingUp: givingUp.signal,
-    });
-    return (await api).fetch(request);
+  const options = { token: token.value, closing: closing.signal, givingUp: givingUp.signal };
+  let opening: Promise<Api> | undefined;
+  const server = new LastingServer(context.settings, {
+    async fetch(request) {
+      // Loaded by the first request: mail need not wait for schemas that nobody has asked for yet.
+      opening ??= openApi(context, options);
+      let api: Api;
+      try {
+        api = await opening;
+      } catch (error) {
+        // Its files can't be read, for lack of descriptors as a rule: the next request tries again.
+        opening = undefined;
+        context.log.error("The admin API can't be loaded: {error}", { error: String(error) });
+        return new Response("The admin API can't be loaded now, see the log\n", { status: 503 });
+      }
+      return await api.fetch(request);
+    },
+    onFailure: reporter(context),
   });
   return {
-    address: { hostname, port: server.addr.port },
+    address: server.address,
     async close() {
       const reason = new DOMException("The daemon is stopping", "AbortError");
       closing.abort(reason);
@@ -55,8 +64,21 @@ export async function startAdminServer(context: AdminContext): Promise<AdminServ
       await atMost(answerMs, finished);
       givingUp.abort(reason);
       await atMost(unfinishedMs, finished);
-      await (await api)?.close();
+      await (await opening?.catch(() => undefined))?.close();
     },
+  };
+}
+
+/** Once a minute: it may fail several times a second for as long as it lasts. */
+function reporter({ settings: { hostname, port }, log, now }: AdminContext): (error: Error) => void {
+  let toldAtMs = -Infinity;
+  return (error) => {
+    if (now() - toldAtMs < 60_000) return;
+    toldAtMs = now();
+    log.error(
+      "The admin API can take no connection at {place}: {error}. It tries again. If it lasts, raise the limit of open files (LimitNOFILE, ulimit -n) or lower max_sessions",
+      { place: `${hostname}:${port}`, error: error.message },
+    );
   };
 }
 

@@ -1,12 +1,11 @@
-/** A place where clients connect: plain TCP on Deno's own sockets; STARTTLS and implicit TLS on node's, which can be upgraded. */
+/** A place where clients connect. */
 
-import { createServer, type Server, type Socket } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { Endpoint, ListenerSettings } from "../config/settings.ts";
 import type { ByteStream } from "../transport/byte_stream.ts";
 import { DenoStream } from "../transport/deno_stream.ts";
 import { listenFailure } from "../transport/listen_failure.ts";
-import { NodeStream, StarttlsStream } from "../transport/node_stream.ts";
+import { StarttlsStream } from "../transport/tls_server_stream.ts";
 
 /** Certificate chain and key, PEM. */
 export interface CertificatePair {
@@ -57,15 +56,13 @@ const reusePort = Deno.build.os === "linux";
  *
  * @throws {Deno.errors.AddrInUse} and the system's other errors, with the address.
  */
-export async function openListener(
+export function openListener(
   settings: ListenerSettings,
   { onConnection, onAcceptFailure = () => {}, pair, isShared = false }: OpenListenerOptions,
-): Promise<Listener> {
+): Listener {
   if (!isShared) assertFree(settings);
   try {
-    if (settings.security === "none") return new PlainListener(settings, { onConnection, onAcceptFailure });
-    if (!pair) throw new TypeError(`Cannot listen with ${settings.security}: no certificate`);
-    return await TlsListener.open(settings, { onConnection, pair });
+    return new TcpListener(settings, { context: contextFor(settings, pair), onConnection, onAcceptFailure });
   } catch (error) {
     throw listenFailure(error, settings);
   }
@@ -84,29 +81,40 @@ export function assertFree({ hostname, port }: Endpoint): void {
   }
 }
 
-type Told = Required<Pick<OpenListenerOptions, "onConnection" | "onAcceptFailure">>;
+interface TcpListenerOptions extends Required<Pick<OpenListenerOptions, "onConnection" | "onAcceptFailure">> {
+  /** Absent where clients speak in clear. */
+  readonly context: SecureContext | undefined;
+}
 
-class PlainListener implements Listener {
+class TcpListener implements Listener {
   readonly settings: ListenerSettings;
   readonly address: Endpoint;
   readonly #listener: Deno.TcpListener;
   readonly #accepting: Promise<void>;
+  #context: SecureContext | undefined;
   #endPause = () => {};
 
-  constructor(settings: ListenerSettings, told: Told) {
+  constructor(settings: ListenerSettings, { context, ...told }: TcpListenerOptions) {
     this.settings = settings;
+    this.#context = context;
     const { hostname, port } = settings;
     this.#listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG, reusePort });
     this.address = { hostname, port: this.#listener.addr.port };
     this.#accepting = this.#accept(told);
   }
 
-  useCertificate(): void {}
+  useCertificate(pair: CertificatePair): void {
+    if (this.#context) this.#context = contextOf(pair);
+  }
 
   async close(): Promise<void> {
     this.#listener.close();
     this.#endPause();
     await this.#accepting;
+  }
+
+  #wrap(conn: Deno.TcpConn): ByteStream {
+    return this.#context ? new StarttlsStream(conn, () => this.#context!) : new DenoStream(conn);
   }
 
   #pause(ms: number): Promise<void> {
@@ -119,7 +127,7 @@ class PlainListener implements Listener {
     });
   }
 
-  async #accept({ onConnection, onAcceptFailure }: Told): Promise<void> {
+  async #accept({ onConnection, onAcceptFailure }: Omit<TcpListenerOptions, "context">): Promise<void> {
     for (let pauseMs = SHORTEST_PAUSE_MS;;) {
       let conn: Deno.TcpConn;
       try {
@@ -133,7 +141,7 @@ class PlainListener implements Listener {
         continue;
       }
       pauseMs = SHORTEST_PAUSE_MS;
-      if (takeOptions(conn)) onConnection(new DenoStream(conn));
+      if (takeOptions(conn)) onConnection(this.#wrap(conn));
     }
   }
 }
@@ -155,55 +163,14 @@ function takeOptions(conn: Deno.TcpConn): boolean {
   }
 }
 
-class TlsListener implements Listener {
-  readonly settings: ListenerSettings;
-  readonly address: Endpoint;
-  readonly #server: Server;
-  #context: SecureContext;
-
-  static open(
-    settings: ListenerSettings,
-    { onConnection, pair }: { onConnection: OnConnection; pair: CertificatePair },
-  ): Promise<TlsListener> {
-    const context = contextOf(pair);
-    return new Promise((resolve, reject) => {
-      // A client may have said all that it wants to say, and still waits for its replies.
-      const server = createServer({ noDelay: true, allowHalfOpen: true });
-      server.once("error", reject);
-      const { hostname: host, port } = settings;
-      server.listen({ host, port, backlog: BACKLOG, reusePort }, () => {
-        server.off("error", reject);
-        resolve(new TlsListener(settings, { server, context, onConnection }));
-      });
-    });
-  }
-
-  private constructor(
-    settings: ListenerSettings,
-    { server, context, onConnection }: { server: Server; context: SecureContext; onConnection: OnConnection },
-  ) {
-    this.settings = settings;
-    this.#server = server;
-    this.#context = context;
-    this.address = { hostname: settings.hostname, port: (server.address() as { port: number }).port };
-    server.on("connection", (socket: Socket) => onConnection(this.#wrap(socket)));
-    // An accept that fails (out of descriptors) concerns one connection, not the listener.
-    server.on("error", () => {});
-  }
-
-  useCertificate(pair: CertificatePair): void {
-    this.#context = contextOf(pair);
-  }
-
-  close(): Promise<void> {
-    // The callback waits for connections, which are the sessions' affair; listening ends at once.
-    this.#server.close();
-    return Promise.resolve();
-  }
-
-  #wrap(socket: Socket): NodeStream {
-    return new StarttlsStream(socket, () => this.#context);
-  }
+/** @throws {TypeError} Clients are to speak inside TLS, and there is no certificate. */
+function contextFor(
+  { security }: ListenerSettings,
+  pair: CertificatePair | undefined,
+): SecureContext | undefined {
+  if (security === "none") return undefined;
+  if (!pair) throw new TypeError(`Cannot listen with ${security}: no certificate`);
+  return contextOf(pair);
 }
 
 function contextOf({ certificate, privateKey }: CertificatePair): SecureContext {

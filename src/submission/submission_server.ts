@@ -97,7 +97,7 @@ export class SubmissionServer {
     }
     const opened: Opened[] = [];
     try {
-      for (const plan of plans) if (!kept.has(plan)) opened.push(await this.#open(plan, options));
+      for (const plan of plans) if (!kept.has(plan)) opened.push(this.#open(plan, options));
     } catch (error) {
       for (const { listener } of opened) await listener.close();
       throw error;
@@ -149,9 +149,9 @@ export class SubmissionServer {
     for (const session of this.#sessions) session.channel.close();
   }
 
-  async #open(plan: ListenerPlan, options: { readonly isShared?: boolean }): Promise<Opened> {
+  #open(plan: ListenerPlan, options: { readonly isShared?: boolean }): Opened {
     const opened: { value?: Opened } = {};
-    const listener = await openListener(plan.settings, {
+    const listener = openListener(plan.settings, {
       ...options,
       onConnection: (stream) => this.#accept(stream, opened.value!),
       onAcceptFailure: (error) => this.#reportAcceptFailure(error, plan.settings),

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { hashPassword } from "../../src/accounts/password_hash.ts";
 import type { Endpoint } from "../../src/config/settings.ts";
-import { DaemonProcess } from "./daemon_process.ts";
+import { DaemonProcess, type DaemonProcessOptions } from "./daemon_process.ts";
 import { ScriptedUpstream } from "./scripted_upstream.ts";
 import { SmtpTestClient, type SmtpTestClientOptions } from "./smtp_client.ts";
 import { ScriptedTokenEndpoint } from "./token_endpoint.ts";
@@ -23,6 +23,8 @@ export interface DaemonFixtureOptions {
   readonly provider?: Readonly<Record<string, unknown>>;
   /** Further members of config.json. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** As for `DaemonProcess.start`. */
+  readonly command?: DaemonProcessOptions["command"];
 }
 
 /** What runs, and where its certificates are. */
@@ -66,6 +68,7 @@ export async function startDaemonFixture(options: DaemonFixtureOptions = {}): Pr
     await DaemonProcess.start({
       config: { ...options.config, listeners, providers: { scripted: provider } },
       accounts: [await account()],
+      ...(options.command && { command: options.command }),
     }),
   );
   const owned = stack.move();

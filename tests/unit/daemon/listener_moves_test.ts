@@ -15,7 +15,7 @@ const settings: ListenerSettings = {
 };
 
 Deno.test("refuseMoves lets a listener change on its own port on Linux only", async () => {
-  const listener = await openListener(settings, { onConnection: () => {} });
+  const listener = openListener(settings, { onConnection: () => {} });
   const { port } = listener.address;
   const plans = [{ settings: { ...settings, port } }, {
     settings: { ...settings, port, hostname: "0.0.0.0" },

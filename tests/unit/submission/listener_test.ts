@@ -15,10 +15,10 @@ function settings(port: number): ListenerSettings {
   };
 }
 
-Deno.test("openListener names the address that is in use", async () => {
+Deno.test("openListener names the address that is in use", () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr;
-  await assert.rejects(openListener(settings(port), { onConnection: () => {} }), (error) => {
+  assert.throws(() => openListener(settings(port), { onConnection: () => {} }), (error) => {
     assert.ok(error instanceof Deno.errors.AddrInUse);
     assert.equal(error.message, `127.0.0.1:${port} is in use`);
     return true;
@@ -37,7 +37,7 @@ const RESET_60 = `
 
 Deno.test("A plain listener serves at once however many connections were reset before it came to them", async () => {
   const serving: Promise<void>[] = [];
-  const listener = await openListener(settings(0), {
+  const listener = openListener(settings(0), {
     onConnection: (stream) => serving.push(stream.write(GREETING).finally(() => stream.close())),
   });
   const { port } = listener.address;
@@ -51,7 +51,7 @@ Deno.test("A plain listener serves at once however many connections were reset b
 
 Deno.test("A plain listener closes a connection that takes no options, and serves the next", async () => {
   const served = Promise.withResolvers<void>();
-  const listener = await openListener(settings(0), {
+  const listener = openListener(settings(0), {
     onConnection(stream) {
       stream.close();
       served.resolve();

@@ -1,10 +1,9 @@
 /** Two ends of a connection: one of ours, made as a listener makes it, and the peer's, a plain Deno socket. */
 
-import { createServer, type Socket } from "node:net";
 import { createSecureContext } from "node:tls";
 import type { ByteStream } from "../../../src/transport/byte_stream.ts";
 import { DenoStream } from "../../../src/transport/deno_stream.ts";
-import { StarttlsStream } from "../../../src/transport/node_stream.ts";
+import { StarttlsStream } from "../../../src/transport/tls_server_stream.ts";
 import { createTestCertificates } from "../../support/certificates.ts";
 
 export interface StreamPair extends AsyncDisposable {
@@ -23,24 +22,18 @@ export async function denoPair(): Promise<StreamPair> {
 }
 
 /** A `StarttlsStream`, whose certificate is good for localhost. */
-export async function nodePair(): Promise<StreamPair & { readonly stream: StarttlsStream }> {
+export async function starttlsPair(): Promise<StreamPair & { readonly stream: StarttlsStream }> {
   const certificates = await createTestCertificates();
   const { certificate, privateKey } = certificates.leaf;
   const context = createSecureContext({ cert: certificate, key: privateKey });
-  const accepted = Promise.withResolvers<Socket>();
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, accepted.resolve);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  const peer = await Deno.connect({ hostname: "127.0.0.1", port });
-  const stream = new StarttlsStream(await accepted.promise, () => context);
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const peer = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  const stream = new StarttlsStream(await listener.accept(), () => context);
   return {
     stream,
     peer,
     caCertificate: certificates.caCertificate,
-    async [Symbol.asyncDispose]() {
-      await end(stream, peer);
-      await new Promise((resolve) => server.close(resolve));
-    },
+    [Symbol.asyncDispose]: () => end(stream, peer),
   };
 }
 
