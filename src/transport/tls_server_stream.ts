@@ -14,8 +14,9 @@ import {
 } from "./byte_stream.ts";
 import { DenoStream } from "./deno_stream.ts";
 
-/** A TLS record with its head (RFC 8446 §5.2). */
-const RECORD_OCTETS = 16_384 + 256 + 5;
+/** What a read has room for: little at rest, since there may be thousands of sessions, and more while a lot comes. */
+const OCTETS_AT_REST = 2048;
+const OCTETS_IN_FLOW = 65_536;
 
 /** A connection that a listener with STARTTLS or implicit TLS has accepted: in clear until `startTls`. */
 export class StarttlsStream extends DenoStream implements UpgradableStream {
@@ -61,7 +62,7 @@ export class StarttlsStream extends DenoStream implements UpgradableStream {
 /** What a `TLSSocket` reads its records from, and writes them to. */
 class Carrier extends Duplex {
   readonly #below: ByteStream;
-  readonly #record = new Uint8Array(RECORD_OCTETS);
+  #room = OCTETS_AT_REST;
   #isAsked = false;
   #isFlowing = false;
 
@@ -98,10 +99,11 @@ class Carrier extends Duplex {
   #pull(): void {
     if (!this.#isAsked || !this.#isFlowing) return;
     this.#isAsked = false;
-    this.#below.read(this.#record).then(
-      (octets) => this.push(octets === null ? null : this.#record.slice(0, octets)),
-      (error) => this.destroy(error),
-    );
+    const into = new Uint8Array(this.#room);
+    this.#below.read(into).then((octets) => {
+      this.#room = octets === into.length ? OCTETS_IN_FLOW : OCTETS_AT_REST;
+      this.push(octets === null ? null : into.subarray(0, octets));
+    }, (error) => this.destroy(error));
   }
 }
 
