@@ -11,7 +11,7 @@ const renameRetriesMs = [10, 50, 100, 250, 500];
 
 /**
  * Replaces a file's content: a temporary file in the same folder, fsync, rename, fsync of the folder. Mode 0600; the
- * old file's owner stays. A symbolic link stays one.
+ * old file's owner stays, and a new one gets the folder's. A symbolic link stays one.
  *
  * @throws {Error} Of the file system; the old content is then still there.
  */

@@ -131,6 +131,8 @@ export class SharedFile<Document> {
     const document = this.#known !== undefined && this.#known.text === before
       ? this.#known.document
       : this.#options.parse(before);
+    // It changes now: who looks meanwhile is to see what is on disk.
+    this.#known = undefined;
     const accepted = batch.filter(({ change, written }) => {
       try {
         change?.(document);

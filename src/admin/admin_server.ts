@@ -1,5 +1,7 @@
 /** Serves the admin API over HTTP. */
 
+import { checkFileMode } from "../accounts/check_file_mode.ts";
+import { formatFinding } from "../config/config_error.ts";
 import type { Endpoint } from "../config/settings.ts";
 import type { AdminContext } from "./admin_context.ts";
 import { type AdminToken, adminTokenFile, findAdminToken, loadAdminToken } from "./admin_token.ts";
@@ -8,6 +10,8 @@ import { LastingServer } from "./lasting_server.ts";
 /** A running admin server. */
 export interface AdminServer {
   readonly address: Endpoint;
+  /** Ends what belongs to accounts that are gone; to be called after each change of the accounts. */
+  review(): void;
   /** Takes no more requests and lets those under way finish; streams end at once. */
   close(): Promise<void>;
 }
@@ -23,6 +27,7 @@ const unfinishedMs = 50;
 /** What the requests are given to. */
 interface Api {
   readonly fetch: (request: Request) => Response | Promise<Response>;
+  review(): void;
   close(): Promise<void>;
 }
 
@@ -37,17 +42,16 @@ export async function startAdminServer(context: AdminContext): Promise<AdminServ
   const closing = new AbortController();
   const givingUp = new AbortController();
   const options = { token: token.value, closing: closing.signal, givingUp: givingUp.signal };
+  let api: Api | undefined;
   let opening: Promise<Api> | undefined;
   const server = new LastingServer(context.settings, {
     async fetch(request) {
-      // Loaded by the first request: mail need not wait for schemas that nobody has asked for yet.
-      opening ??= openApi(context, options);
-      let api: Api;
       try {
-        api = await opening;
+        // Loaded by the first request: mail need not wait for schemas that nobody has asked for yet.
+        api ??= await (opening ??= openApi(context, options));
       } catch (error) {
-        // Its files can't be read, for lack of descriptors as a rule: the next request tries again.
         opening = undefined;
+        // Its files can't be read, for lack of descriptors as a rule: the next request tries again.
         context.log.error("The admin API can't be loaded: {error}", { error: String(error) });
         return new Response("The admin API can't be loaded now, see the log\n", { status: 503 });
       }
@@ -57,6 +61,7 @@ export async function startAdminServer(context: AdminContext): Promise<AdminServ
   });
   return {
     address: server.address,
+    review: () => api?.review(),
     async close() {
       const reason = new DOMException("The daemon is stopping", "AbortError");
       closing.abort(reason);
@@ -64,7 +69,7 @@ export async function startAdminServer(context: AdminContext): Promise<AdminServ
       await atMost(answerMs, finished);
       givingUp.abort(reason);
       await atMost(unfinishedMs, finished);
-      await (await opening?.catch(() => undefined))?.close();
+      await api?.close();
     },
   };
 }
@@ -97,6 +102,9 @@ async function provideToken({ settings, env, stateDirectory, log }: AdminContext
     const token = existing ?? await loadAdminToken(sources);
     const what = existing ? "is in" : "was made and put into";
     log.info(`The admin token ${what} {place}`, { place: token.place });
+    for (const finding of token.isFile ? await checkFileMode(token.place) : []) {
+      log.warn(formatFinding(finding));
+    }
     return token;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
@@ -105,7 +113,7 @@ async function provideToken({ settings, env, stateDirectory, log }: AdminContext
       place,
       cause: error.message,
     });
-    return { value: crypto.randomUUID() + crypto.randomUUID(), place };
+    return { value: crypto.randomUUID() + crypto.randomUUID(), place, isFile: false };
   }
 }
 
@@ -123,16 +131,15 @@ async function openApi(
   const { OwnerLinks } = await import("./page/owner_links.ts");
   const authorizations = new Authorizations({ ...context, closing: givingUp });
   const links = new OwnerLinks({ now: context.now, accounts: context.accounts });
-  const reviewing = {
-    ...context,
-    accountsChanged() {
-      context.accountsChanged();
+  const admission = new AccountAdmission(context, givingUp);
+  const services = { context, admission, authorizations, links, closing, givingUp };
+  const app = createAdminApp(services, { token });
+  return {
+    fetch: (request) => app.fetch(request),
+    review() {
       authorizations.review();
       links.review();
     },
+    close: () => authorizations.close(),
   };
-  const admission = new AccountAdmission(context, givingUp);
-  const services = { context: reviewing, admission, authorizations, links, closing, givingUp };
-  const app = createAdminApp(services, { token });
-  return { fetch: (request) => app.fetch(request), close: () => authorizations.close() };
 }

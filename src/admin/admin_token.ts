@@ -22,6 +22,7 @@ export interface AdminToken {
   readonly value: string;
   /** A file, or the name of a variable. */
   readonly place: string;
+  readonly isFile: boolean;
 }
 
 const tokenOctets = 32;
@@ -41,7 +42,7 @@ export async function findAdminToken(sources: AdminTokenSources): Promise<AdminT
   const { settings: { tokenFile }, env, stateDirectory } = sources;
   if (tokenFile !== undefined) return await readNamed(tokenFile);
   const variable = env["XOAUTH2_ADMIN_TOKEN"];
-  if (variable) return checked(variable, "XOAUTH2_ADMIN_TOKEN");
+  if (variable) return { ...checked(variable, "XOAUTH2_ADMIN_TOKEN"), isFile: false };
   const credentials = env["CREDENTIALS_DIRECTORY"];
   const credential = credentials ? await readIfThere(join(credentials, "admin_token")) : undefined;
   return credential ?? await readIfThere(adminTokenFile(stateDirectory));
@@ -60,7 +61,7 @@ export async function loadAdminToken(sources: AdminTokenSources): Promise<AdminT
   const value = randomBytes(tokenOctets).toString("base64url");
   await Deno.mkdir(sources.stateDirectory, { recursive: true, mode: 0o700 });
   await writeFileAtomically(place, `${value}\n`);
-  return { value, place };
+  return { value, place, isFile: true };
 }
 
 async function readNamed(file: string): Promise<AdminToken> {
@@ -87,7 +88,7 @@ async function readIfThere(file: string): Promise<AdminToken | undefined> {
 /** What a header field can carry (RFC 6750 §2.1), and nobody guesses. */
 function checked(text: string, place: string): AdminToken {
   const value = text.trim();
-  if (/^[A-Za-z0-9\-._~+/]{16,512}=*$/.test(value)) return { value, place };
+  if (/^[A-Za-z0-9\-._~+/]{16,512}=*$/.test(value)) return { value, place, isFile: true };
   throw unusable(place, "holds no usable admin token");
 }
 

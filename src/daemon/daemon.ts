@@ -218,6 +218,7 @@ export class Daemon {
       // A refused sign-in makes an account wait; with a new grant there is nothing to wait for.
       if (this.pools.get(mailbox.email)?.state.backoff) this.pools.replace(mailbox);
     }
+    this.admin?.review();
   }
 
   reload: (reason: string) => Promise<ReloadOutcome> = () => {

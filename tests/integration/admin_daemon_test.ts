@@ -4,8 +4,9 @@ import { getLogger } from "@logtape/logtape";
 import { AccountStore } from "../../src/accounts/account_store.ts";
 import { loadSettings } from "../../src/config/load_settings.ts";
 import { resolveProvider } from "../../src/config/resolve_provider.ts";
+import { DaemonProcess, type LogEvent } from "../support/daemon_process.ts";
 import { AdminDaemon, bodyOf } from "./admin_daemon_fixture.ts";
-import { callApi } from "./admin_fixture.ts";
+import { adminToken, callApi } from "./admin_fixture.ts";
 
 Deno.test("an account that is added over the API sends at once", async () => {
   await using lab = await AdminDaemon.start();
@@ -212,3 +213,48 @@ async function isThere(program: string): Promise<boolean> {
     throw error;
   }
 }
+
+Deno.test("an authorization ends with its account when a reload removes that, even if another adds it anew", async () => {
+  const [email, url] = ["a@example.com", "https://login.example"];
+  const account = { email, provider: "own", client_id: "c", client_secret: "s", refresh_token: "r" };
+  await using daemon = await DaemonProcess.start({
+    config: {
+      providers: {
+        own: {
+          smtp_endpoint: "smtp.example:587",
+          oauth_token_url: `${url}/token`,
+          authorization_url: `${url}/authorize`,
+        },
+      },
+    },
+    accounts: [account],
+    env: { XOAUTH2_ADMIN_TOKEN: adminToken },
+  });
+  const call = (method: string, path: string) => callApi(daemon.adminUrl, { method, path });
+  const path = `/admin/accounts/${email}/authorize`;
+  assert.equal((await call("POST", path)).status, 201);
+  assert.equal((await call("GET", path)).body.state, "pending");
+  for (const records of [[], [account]]) {
+    await Deno.writeTextFile(join(daemon.directory, "accounts.json"), JSON.stringify(records));
+    assert.equal((await call("POST", "/admin/reload")).status, 200);
+  }
+  assert.equal((await call("GET", path)).body.state, "none");
+});
+
+Deno.test({
+  name: "an admin token that others may read is warned of",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const file = await Deno.makeTempFile();
+    try {
+      await Deno.writeTextFile(file, adminToken);
+      await Deno.chmod(file, 0o644);
+      await using daemon = await DaemonProcess.start({ config: { admin: { token_file: file } } });
+      const isWarning = ({ level, message }: LogEvent) =>
+        level.startsWith("warn") && message.includes("mode 0644");
+      assert.match((await daemon.waitForLog(isWarning, "the warning")).message, /chmod 0600/);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+});

@@ -102,6 +102,7 @@ export class AdminFixture implements AsyncDisposable {
         fixture.changes++;
         tokens.replace(store.list());
         mailboxes.refresh();
+        fixture.server.review();
       },
     };
     const server = await startAdminServer(context);

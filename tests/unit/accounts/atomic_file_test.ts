@@ -8,6 +8,8 @@ async function temporaryFolder() {
   return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }
 
+const asRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
+
 async function names(folder: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
 }
@@ -66,6 +68,19 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "writeFileAtomically gives a new file to the folder's owner, root only",
+  ignore: !asRoot,
+  async fn() {
+    await using temporary = await temporaryFolder();
+    await Deno.chown(temporary.folder, 12345, 12345);
+    const file = join(temporary.folder, "f.json");
+    await writeFileAtomically(file, "new");
+    const { uid, gid, mode } = await Deno.stat(file);
+    assert.deepEqual([uid, gid, mode! & 0o777], [12345, 12345, 0o600]);
+  },
+});
+
 Deno.test("writeFileAtomically leaves nothing behind when it fails", async () => {
   await using temporary = await temporaryFolder();
   const file = join(temporary.folder, "f.json");
@@ -91,8 +106,6 @@ Deno.test("tryToWrite finds out whether there is room for a file's content, and 
   await assert.rejects(tryToWrite(join(temporary.folder, "missing", "f.json")), Deno.errors.NotFound);
   assert.deepEqual(await names(temporary.folder), []);
 });
-
-const asRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
 
 Deno.test({
   name: "withFileLock gives the lock to the file's owner, root only",
