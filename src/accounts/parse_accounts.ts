@@ -2,8 +2,7 @@
 
 import { ConfigError, type Finding } from "../config/config_error.ts";
 import { isPlain } from "../config/config_values.ts";
-import { joinPath } from "../config/known_keys.ts";
-import { nearestKey } from "../config/nearest_key.ts";
+import { joinPath, keepKnownKeys } from "../config/known_keys.ts";
 import type { ProviderSettings } from "../config/settings.ts";
 import type { Account } from "./account.ts";
 import { accountFromRecord, type RecordContext, type ResolveProvider } from "./account_from_record.ts";
@@ -31,8 +30,6 @@ export interface ParsedRecord {
   readonly faults: readonly RecordFinding[];
   readonly warnings: readonly RecordFinding[];
 }
-
-const knownKeys = Object.keys(accountSchema.shape);
 
 /**
  * Checks a whole accounts.json.
@@ -165,13 +162,11 @@ function oddities(record: AccountRecord): RecordFinding[] {
 
 /** Unknown keys are the operator's own, unless they look like a slip. */
 function misspelledKeys(raw: RawRecord): RecordFinding[] {
-  return Object.keys(raw).flatMap((key) => {
-    if (key.startsWith("_") || key in accountSchema.shape || legacyAccountKeys.has(key)) return [];
-    const nearest = nearestKey(key, knownKeys);
-    return nearest === undefined
+  return keepKnownKeys(raw, accountSchema).unknown.flatMap(({ path, nearest }) =>
+    nearest === undefined || legacyAccountKeys.has(path)
       ? []
-      : [{ path: key, message: "is unknown", hint: `did you mean "${nearest}"?` }];
-  });
+      : [{ path, message: "is unknown", hint: `did you mean "${nearest}"?` }]
+  );
 }
 
 function claimNames(

@@ -22,10 +22,26 @@ export interface ReadImportOptions {
 /**
  * Reads the accounts of a file, whichever program wrote it.
  *
- * @throws {ConfigError | CommandFailure} If the file can't be understood, or one that goes with it not be read.
+ * @throws {ConfigError | CommandFailure} If the file can't be understood or has no account, or one that goes with it can't be
+ * read.
  */
 export async function readImport(text: string, options: ReadImportOptions): Promise<ImportedAccounts> {
-  const { file, format = formatOf(text), passwordsFile, saslConfigFile } = options;
+  const { file, format = formatOf(text) } = options;
+  const imported = await read(text, { ...options, format });
+  // An empty list is a list; other files are taken for something that they are not.
+  if (imported.accounts.length > 0 || (format === "accounts" && text.trim() !== "")) return imported;
+  const why = imported.unmapped.map(({ source, message }) => `\n  ${source}: ${message}`).join("");
+  throw new CommandFailure(
+    `Found no account in "${file}", read as a file of ${
+      format === "accounts" ? "this program" : format
+    }; --from names another program${why}`,
+  );
+}
+
+async function read(
+  text: string,
+  { file, format, passwordsFile, saslConfigFile }: ReadImportOptions & { readonly format: ImportFormat },
+): Promise<ImportedAccounts> {
   switch (format) {
     case "accounts": {
       const { importProxyPowermta } = await import("../accounts/import/proxy_powermta.ts");

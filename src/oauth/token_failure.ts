@@ -177,9 +177,12 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** RFC 6749 §5.2 allows nearly all of ASCII; what is no plain word is not worth a line of the log. */
+/**
+ * RFC 6749 §5.2 allows nearly all of ASCII. What is no word like those that are registered is not worth a line of the
+ * log, and may be the token that was sent.
+ */
 function errorName(value: unknown): string | undefined {
-  return typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(value) ? value : undefined;
+  return typeof value === "string" && /^[a-z][a-z_]{0,63}$/.test(value) ? value : undefined;
 }
 
 /** The `error` attribute of a challenge (RFC 6750 §3), for endpoints that answer 401 without a body. */

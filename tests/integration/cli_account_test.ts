@@ -299,6 +299,13 @@ Deno.test("account import tells what is wrong with the file", async () => {
   const broken = await lab.cli.run(["account", "import", await lab.cli.write("broken.json", "{")]);
   assert.equal(broken.status, 78);
   assert.match(broken.err, /broken\.json/);
+  const empty = await lab.cli.run(["account", "import", await lab.cli.write("empty.json", "")]);
+  assert.equal(empty.status, 1);
+  assert.match(empty.err, /Found no account in ".*empty\.json".*--from/);
+  const other = await lab.cli.write("other", "hello world\n");
+  const wrong = await lab.cli.run(["account", "import", other, "--from", "sasl-xoauth2"]);
+  assert.equal(wrong.status, 1);
+  assert.match(wrong.err, /a line has no token file/);
 });
 
 Deno.test("account encrypt hides the secrets in the file, and --decrypt brings them back", async () => {

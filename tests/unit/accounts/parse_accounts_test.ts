@@ -156,9 +156,17 @@ for (const [why, content, expected] of faults) {
 }
 
 Deno.test("parseAccounts warns of a slip in a key and of an account that can't send yet", () => {
-  const { refresh_token: _token, ...rest } = record("a@example.com", { client_secert: "x", my_own_field: 1 });
+  const { refresh_token: _token, ...rest } = record("a@example.com", {
+    client_secert: "x",
+    my_own_field: 1,
+    limits: { conections: 2, my_own_limit: 1 },
+  });
   const { warnings } = parse([rest]);
-  assert.deepEqual(warnings.map(({ path }) => path), ["[0].client_secert", "[0].refresh_token"]);
+  assert.deepEqual(warnings.map(({ path }) => path), [
+    "[0].client_secert",
+    "[0].limits.conections",
+    "[0].refresh_token",
+  ]);
   assert.match(warnings[0]?.hint ?? "", /client_secret/);
 });
 

@@ -265,3 +265,9 @@ Deno.test("unreachableError takes the words of a real refusal", async () => {
 Deno.test("unreachableError does not guess a host that nothing names", () => {
   assert.match(unreachableError(new TypeError("no")).message, /the token endpoint can't be reached$/);
 });
+
+Deno.test("tokenErrorFromAnswer tells nothing of an error that may be the token that was sent", () => {
+  const text = JSON.stringify({ error: "0ARefreshTokenThatIsOpaque" });
+  const { message } = tokenErrorFromAnswer({ status: 400, headers: new Headers(), text }, 0);
+  assert.equal(message, "the token endpoint answered 400");
+});
