@@ -269,5 +269,5 @@ Deno.test("unreachableError does not guess a host that nothing names", () => {
 Deno.test("tokenErrorFromAnswer tells nothing of an error that may be the token that was sent", () => {
   const text = JSON.stringify({ error: "0ARefreshTokenThatIsOpaque" });
   const { message } = tokenErrorFromAnswer({ status: 400, headers: new Headers(), text }, 0);
-  assert.equal(message, "the token endpoint answered 400");
+  assert.equal(message, "Cannot obtain an access token: the token endpoint answered 400");
 });
