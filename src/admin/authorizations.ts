@@ -12,7 +12,7 @@ import {
 import { type PendingDeviceCode, startDeviceCode, waitForDeviceCode } from "../oauth/device_code.ts";
 import { EndpointClient } from "../oauth/endpoint_client.ts";
 import { TokenError } from "../oauth/token_error.ts";
-import { withTimeout } from "../oauth/with_timeout.ts";
+import { withTimeout } from "../waiting/with_timeout.ts";
 import { RequestProblem } from "./request_problem.ts";
 import { requireInteractiveGrant } from "./require_interactive_grant.ts";
 

@@ -3,7 +3,7 @@
 import { findAdminToken } from "../admin/admin_token.ts";
 import type { Environment } from "../config/platform_places.ts";
 import type { Settings } from "../config/settings.ts";
-import { withTimeout } from "../oauth/with_timeout.ts";
+import { withTimeout } from "../waiting/with_timeout.ts";
 import { CommandFailure } from "./command_failure.ts";
 
 /** Which daemon. */

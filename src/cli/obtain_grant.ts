@@ -9,7 +9,7 @@ import {
 } from "../oauth/authorization_code.ts";
 import { startDeviceCode, waitForDeviceCode } from "../oauth/device_code.ts";
 import { EndpointClient } from "../oauth/endpoint_client.ts";
-import { withTimeout } from "../oauth/with_timeout.ts";
+import { withTimeout } from "../waiting/with_timeout.ts";
 import { CommandFailure } from "./command_failure.ts";
 import { listenForRedirect } from "./redirect_listener.ts";
 import type { CommandInput } from "./terminal_input.ts";

@@ -1,7 +1,7 @@
 /** Where the browser comes back to when it runs on this machine (RFC 8252 §7.3). */
 
 import { callbackPage } from "../admin/callback_page.ts";
-import { abortable } from "../oauth/abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 import { listenFailure } from "../transport/listen_failure.ts";
 import { CommandFailure } from "./command_failure.ts";
 

@@ -11,7 +11,7 @@ import { resolveProvider } from "../config/resolve_provider.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { ReloadOutcome } from "../lifecycle/reload.ts";
-import { abortable } from "../oauth/abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 import { TokenService } from "../oauth/token_service.ts";
 import { Relay } from "../relay/relay.ts";
 import { Authenticator } from "../submission/authenticator.ts";

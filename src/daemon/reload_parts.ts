@@ -6,7 +6,8 @@ import type { LoadedSettings } from "../config/load_settings.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
 import type { LogSettings, Settings } from "../config/settings.ts";
 import type { PreparedReload, ReloadPart } from "../lifecycle/reload.ts";
-import { abortable } from "../oauth/abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
+import { withTimeout } from "../waiting/with_timeout.ts";
 import type { ListenerPlan } from "../submission/submission_server.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Daemon } from "./daemon.ts";
@@ -31,9 +32,26 @@ const FIXED: readonly (keyof Settings)[] = [
  * @param load Reads options, environment and a config.json as the start did; nothing: the one that there is.
  */
 export function reloadParts(daemon: Daemon, load: LoadSettings): ReloadPart[] {
-  // Reading may hang, as on a pipe that nobody writes to; a stop waits for the end of reloads.
-  return [{ name: "settings", prepare: (signal) => abortable(prepare(daemon, load), signal) }];
+  return [{ name: "settings", prepare: (signal) => withinTime(prepare(daemon, load), signal) }];
 }
+
+/** Reading may hang, as on a pipe that nobody writes to, or a share that is away; a stop waits for the end of reloads. */
+async function withinTime(prepared: Promise<PreparedReload>, signal: AbortSignal): Promise<PreparedReload> {
+  try {
+    return await withTimeout((limited) => abortable(prepared, limited), { signal, timeoutMs: READING_MS });
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === "TimeoutError")) throw error;
+    throw new Error(
+      `Config, accounts and certificates were not read within ${
+        READING_MS / 1000
+      } s: see whether their folders can be reached`,
+      { cause: error },
+    );
+  }
+}
+
+/** More than disks take, and less than systemd waits for the end of a reload (`TimeoutStartSec=`, 90 s). */
+const READING_MS = 30_000;
 
 type LoadSettings = (configFile: string | undefined) => Promise<LoadedSettings>;
 

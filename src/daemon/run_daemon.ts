@@ -13,7 +13,7 @@ import { Reloader, type ReloadObserver } from "../lifecycle/reload.ts";
 import { ServiceManager } from "../lifecycle/service_manager.ts";
 import { listenForSignals } from "../lifecycle/signals.ts";
 import { watchUnhandledFailures } from "../lifecycle/unhandled_failures.ts";
-import { abortable } from "../oauth/abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Daemon } from "./daemon.ts";
 import { drainSteps } from "./drain_steps.ts";

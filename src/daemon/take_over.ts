@@ -9,9 +9,9 @@ import { type AdminAnswer, AdminClient, errorOf, NoDaemonError } from "../cli/ad
 import { CommandFailure } from "../cli/command_failure.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Settings } from "../config/settings.ts";
-import { abortable } from "../oauth/abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 import { delay } from "../oauth/delay.ts";
-import { withTimeout } from "../oauth/with_timeout.ts";
+import { withTimeout } from "../waiting/with_timeout.ts";
 
 /** What a take-over needs. */
 export interface TakeOverOptions {

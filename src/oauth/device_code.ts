@@ -9,7 +9,7 @@ import { delay } from "./delay.ts";
 import { malformedAnswerError } from "./token_failure.ts";
 import { TokenError } from "./token_error.ts";
 import { requestTokens, type TokenRequestOptions, translated } from "./token_request.ts";
-import { withTimeout } from "./with_timeout.ts";
+import { withTimeout } from "../waiting/with_timeout.ts";
 
 /** A device authorization under way. `deviceCode` is a secret; the rest is shown to the user. */
 export interface PendingDeviceCode {

@@ -15,10 +15,10 @@ import {
   retry,
 } from "cockatiel";
 import type { CircuitBreakerSettings, RetrySettings } from "../config/settings.ts";
-import { abortable } from "./abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 import { delay } from "./delay.ts";
 import { TokenError } from "./token_error.ts";
-import { withTimeout } from "./with_timeout.ts";
+import { withTimeout } from "../waiting/with_timeout.ts";
 
 /** What a guard is made of. */
 export interface EndpointGuardOptions {

@@ -1,4 +1,4 @@
-import { abortable } from "./abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 
 /**
  * One token request at a time for each account, what follows from its answer included. A refresh token that its provider

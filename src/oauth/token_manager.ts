@@ -1,6 +1,6 @@
 import type { Logger } from "@logtape/logtape";
 import type { Account } from "../accounts/account.ts";
-import { abortable } from "./abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 import type { AccessToken, GrantedTokens } from "./access_token.ts";
 import { askWithNewest } from "./ask_with_newest.ts";
 import { refreshTokenOf } from "./rotated_refresh_token.ts";

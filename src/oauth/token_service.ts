@@ -1,7 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { Account } from "../accounts/account.ts";
 import type { RetrySettings } from "../config/settings.ts";
-import { abortable } from "./abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 import type { GrantedTokens } from "./access_token.ts";
 import { askWithNewest } from "./ask_with_newest.ts";
 import { EndpointClient } from "./endpoint_client.ts";

@@ -3,7 +3,7 @@
 import type { LineReader } from "../smtp/line_reader.ts";
 import { type MailDataOptions, MailDataScanner } from "../smtp/mail_data.ts";
 import { Reply } from "../smtp/reply.ts";
-import { nextTurn } from "../transport/next_turn.ts";
+import { nextTurn } from "../waiting/next_turn.ts";
 import type { UpstreamConnection } from "../upstream/connection.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import { relayed, replyForError } from "./reply_for_error.ts";

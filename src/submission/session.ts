@@ -9,7 +9,7 @@ import { EndlessLineError } from "../smtp/line_reader.ts";
 import { Reply } from "../smtp/reply.ts";
 import { type ByteStream, StreamBrokenError, StreamClosedError } from "../transport/byte_stream.ts";
 import type { Deadlines } from "../transport/deadlines.ts";
-import { nextTurn } from "../transport/next_turn.ts";
+import { nextTurn } from "../waiting/next_turn.ts";
 import { AccessCommands } from "./access_commands.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { ClientChannel } from "./client_channel.ts";

@@ -10,7 +10,7 @@ import {
 } from "cockatiel";
 import type { Logger } from "@logtape/logtape";
 import type { ProviderSettings } from "../config/settings.ts";
-import { abortable } from "../oauth/abortable.ts";
+import { abortable } from "../waiting/abortable.ts";
 import type { Deadlines } from "../transport/deadlines.ts";
 import type { ReplyTimeouts, UpstreamConnection } from "./connection.ts";
 import { diagnose } from "./diagnosis.ts";

@@ -1,7 +1,7 @@
 /** A raw connection of somebody who doesn't mean well: writes whatever, reads or doesn't. */
 
 import type { Endpoint } from "../../src/config/settings.ts";
-import { nextTurn } from "../../src/transport/next_turn.ts";
+import { nextTurn } from "../../src/waiting/next_turn.ts";
 
 /** One connection. Dispose it to drop it. */
 export class Attacker implements Disposable {

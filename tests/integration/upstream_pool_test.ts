@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { PoolSettings } from "../../src/config/settings.ts";
-import { nextTurn } from "../../src/transport/next_turn.ts";
+import { nextTurn } from "../../src/waiting/next_turn.ts";
 import { ACCOUNT, startProxy, type TestProxy } from "../support/proxy.ts";
 import type { SmtpTestClient } from "../support/smtp_client.ts";
 

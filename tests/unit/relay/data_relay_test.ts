@@ -3,7 +3,7 @@ import { BufferPool, DATA_BUFFER_OCTETS } from "../../../src/relay/buffer_pool.t
 import { ClientGoneError, type DataRelayOptions, relayMailData } from "../../../src/relay/data_relay.ts";
 import { LineReader } from "../../../src/smtp/line_reader.ts";
 import { Deadlines } from "../../../src/transport/deadlines.ts";
-import { nextTurn } from "../../../src/transport/next_turn.ts";
+import { nextTurn } from "../../../src/waiting/next_turn.ts";
 import { UpstreamConnection } from "../../../src/upstream/connection.ts";
 import { MemoryStream } from "../upstream/memory_stream.ts";
 

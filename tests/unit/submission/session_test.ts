@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Session, type SessionContext } from "../../../src/submission/session.ts";
 import { Deadlines } from "../../../src/transport/deadlines.ts";
-import { nextTurn } from "../../../src/transport/next_turn.ts";
+import { nextTurn } from "../../../src/waiting/next_turn.ts";
 import { recordingLog } from "../lifecycle/recording_log.ts";
 import { MemoryStream } from "../upstream/memory_stream.ts";
 
