@@ -51,6 +51,8 @@ export interface AdminContext {
   readonly accounts: AccountStore;
   readonly tokens: TokenService;
   readonly dialer: Dialer;
+  /** Runs work that connects to an account's provider, within its limit of connections; as `MailboxPool.withPlace`. */
+  readonly withPlace: <T>(email: string, work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly now: () => number;
   readonly state: () => LifecycleState;

@@ -235,6 +235,8 @@ export class Daemon {
       accounts: store,
       tokens,
       dialer,
+      withPlace: <T>(email: string, work: () => Promise<T>, signal: AbortSignal) =>
+        this.pools.get(email)?.withPlace(work, signal) ?? work(),
       env: this.#env,
       now: Date.now,
       state: () => lifecycle.state,

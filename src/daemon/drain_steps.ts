@@ -8,6 +8,9 @@ import type { Daemon } from "./daemon.ts";
 /** After the first cut, messages that only lack the provider's last word get this much more. */
 const FINAL_REPLY_GRACE_MS = 150;
 
+/** After the second cut, farewells get this much to go out: inside TLS they aren't written at once. */
+const FAREWELL_GRACE_MS = 100;
+
 /** So many may close at once and leave Deno threads to write files with (it has 32). */
 const FEW_CONNECTIONS = 16;
 
@@ -81,23 +84,27 @@ async function drainSessions(
   const cut = (options: { readonly sparingFinalReplies: boolean }) =>
     submission.cut(options).forEach((session) => noteCut(describe(session)));
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const cutAll = () => {
+  const onKill = () => {
     clearTimeout(timer);
     cut({ sparingFinalReplies: false });
     submission.closeSessions();
   };
+  const cutAll = () => {
+    cut({ sparingFinalReplies: false });
+    timer = setTimeout(() => submission.closeSessions(), FAREWELL_GRACE_MS);
+  };
   const onDeadline = () => {
     // There is no time to wait for anything then.
-    if (kill.aborted) return cutAll();
+    if (kill.aborted) return onKill();
     cut({ sparingFinalReplies: true });
     timer = setTimeout(cutAll, FINAL_REPLY_GRACE_MS);
   };
   if (deadline.aborted) onDeadline();
   else deadline.addEventListener("abort", onDeadline, { once: true });
-  kill.addEventListener("abort", cutAll, { once: true });
+  kill.addEventListener("abort", onKill, { once: true });
   await drained;
   deadline.removeEventListener("abort", onDeadline);
-  kill.removeEventListener("abort", cutAll);
+  kill.removeEventListener("abort", onKill);
   clearTimeout(timer);
   transactions[Symbol.dispose]();
   return { summary: { sessions, messages } };

@@ -90,9 +90,20 @@ export class Reloader {
   }
 
   async #transact(reason: string): Promise<ReloadOutcome> {
-    const { log, now, observer, signal } = this.#options;
+    const { log, now } = this.#options;
     const startedAtMs = now();
     const elapsedMs = () => Math.round(now() - startedAtMs);
+    try {
+      return await this.#attempt(reason, elapsedMs);
+    } catch (error) {
+      // A defect, such as an observer that throws; the reloads after this one are not to suffer from it.
+      log.error("Reload failed: {error}", { error });
+      return { applied: false, findings: findingsOf(error), ms: elapsedMs() };
+    }
+  }
+
+  async #attempt(reason: string, elapsedMs: () => number): Promise<ReloadOutcome> {
+    const { log, observer, signal } = this.#options;
     if (signal.aborted) return { applied: false, findings: [stoppingFinding], ms: 0 };
     log.info("Reloading because of {reason}", { reason });
     observer.reloading();

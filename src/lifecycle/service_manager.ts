@@ -57,6 +57,7 @@ export class ServiceManager implements AsyncDisposable {
 
   /** A reload has begun; {@linkcode ready} ends it. */
   reloading(): void {
+    if (!this.present) return;
     // Deno has no CLOCK_MONOTONIC. A stamp older than the request would not be taken as its answer, so whole seconds are
     // rounded up.
     const monotonicUs = (this.#uptimeSeconds() + 1) * 1_000_000;

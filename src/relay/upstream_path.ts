@@ -77,8 +77,9 @@ export class UpstreamPath {
     onWait?.();
     await this.#hold(() =>
       report.measureWait(async () => {
-        this.#count = await pool.rates.countMessage(signal);
-        return await pool.acquire(signal);
+        return await pool.acquire(signal, async () => {
+          this.#count = await pool.rates.countMessage(signal);
+        });
       })
     );
   }

@@ -128,9 +128,7 @@ export class MailDataScanner {
       const octet = chunk[i]!;
       if (octet === CR || octet === LF) break;
     }
-    this.#lineOctets += i - from;
-    // The CRLF is still to come.
-    if (this.#lineOctets + 2 > this.#maxLineOctets) this.#fault ??= "line-too-long";
+    this.#count(i - from);
     if (this.#out !== undefined) this.#emitRange(chunk, from, i);
     return i;
   }
@@ -222,11 +220,11 @@ export class MailDataScanner {
     if (octet === NUL) this.#fault ??= "line-too-long";
     if (octet === DOT) this.#emit(DOT);
     for (let n = 0; n < this.#nuls; n++) this.#emit(NUL);
-    this.#lineOctets = this.#nuls;
+    this.#count(this.#nuls);
     this.#at = At.Text;
     if (octet === CR || octet === LF) return this.#step(chunk, i);
     this.#emit(octet);
-    this.#lineOctets++;
+    this.#count(1);
   }
 
   /** Octet `i` is an LF without a CR before it. */
@@ -242,14 +240,20 @@ export class MailDataScanner {
     if (this.#rejectsBareNewline) this.#fault ??= "bare-newline";
     this.#startCopy(chunk, i, 1);
     this.#emit(SPACE);
-    this.#lineOctets++;
+    this.#count(1);
     this.#at = At.Text;
     if (octet === CR) {
       this.#at = At.Cr;
     } else {
       this.#emit(octet);
-      this.#lineOctets++;
+      this.#count(1);
     }
+  }
+
+  /** So many octets more are in the line, whose CRLF is still to come. */
+  #count(octets: number): void {
+    this.#lineOctets += octets;
+    if (this.#lineOctets + 2 > this.#maxLineOctets) this.#fault ??= "line-too-long";
   }
 
   /** Octets of the chunk's tail that wait for what follows. */

@@ -51,8 +51,11 @@ export class AccessCommands {
     const credentials = await readCredentials(argument, async (challenge) => {
       session.channel.push(challenge);
       await session.channel.writePending();
+      if (session.isEnding) return null;
       return await session.channel.readLine(MAX_RESPONSE_OCTETS, settings.commandTimeoutMs);
     });
+    // Its farewell is the next word.
+    if (credentials === null && session.isEnding) return;
     if (credentials === null) throw new ClientGoneError();
     if (credentials instanceof Reply) return session.refuse(credentials);
     const { authenticator, onSignIn } = session.context;
@@ -98,6 +101,8 @@ export class AccessCommands {
     await session.abandonTransaction();
     session.channel.push(REPLIES.readyForTls);
     await session.channel.writePending();
+    // There is no way to tell it anything before the handshake, and nothing to wait for.
+    if (session.isEnding) return session.channel.close();
     const discarded = await session.channel.startTls(TLS_HANDSHAKE_TIMEOUT_MS);
     if (discarded > 0) {
       session.context.log.warn("Discarded {octets} octets sent in clear behind STARTTLS by {client}", {

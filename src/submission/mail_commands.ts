@@ -172,6 +172,7 @@ export class MailCommands {
     const { settings } = session.context;
     session.channel.push(REPLIES.startMailInput);
     await session.channel.writePending();
+    if (session.isEnding) return;
     const { refusal } = await session.channel.whileWaiting(
       settings.dataTimeoutMs,
       () => relayMailData(session.channel.reader, undefined, this.#dataOptions(state)),

@@ -173,7 +173,11 @@ export class SubmissionServer {
   }
 
   #accept(stream: ByteStream, opened: Opened): void {
-    const serving = this.#serve(stream, opened).finally(() => this.#serving.delete(serving));
+    const serving = this.#serve(stream, opened).catch((error) => {
+      // One connection's defect is not to reach the others.
+      this.#log.error("Connection of {client} failed: {error}", { client: stream.remoteAddress, error });
+      stream.close();
+    }).finally(() => this.#serving.delete(serving));
     this.#serving.add(serving);
   }
 

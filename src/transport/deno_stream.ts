@@ -34,6 +34,10 @@ export class DenoStream implements ByteStream {
     }
   }
 
+  /**
+   * As `ByteStream.close`. Of a TLS connection Deno (2.9.6) sends what it was given first: to a peer that reads nothing any
+   * more the socket stays open until that closes it.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -129,6 +129,8 @@ class TlsServerStream implements ByteStream {
     tls.on("error", (error) => this.#fail(error));
     tls.on("end", () => this.#end());
     tls.on("close", () => this.#end());
+    // Deno's TLSSocket (2.9.6) doesn't always hear of it.
+    carrier.on("end", () => this.#end());
     carrier.on("close", () => carrier.errored ? this.#fail(carrier.errored) : this.#end());
   }
 

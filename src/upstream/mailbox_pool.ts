@@ -102,13 +102,17 @@ export class MailboxPool {
    * Leases a connection: the most recently used idle one, else a new one while the limit allows, else the next one that
    * comes free, in the order of asking.
    *
-   * @throws {PoolBusyError | ThrottledError | PoolClosedError | DialError | CircuitOpenError} or the token source's error.
+   * @param beforehand Waited for first, by a transaction that counts as being under way.
+   * @throws {PoolBusyError | ThrottledError | PoolClosedError | DialError | CircuitOpenError} or the token source's error, or
+   * what `beforehand` throws.
    * @throws The signal's reason, when it aborts.
    */
-  acquire(signal: AbortSignal): Promise<Lease> {
+  acquire(signal: AbortSignal, beforehand?: () => Promise<void>): Promise<Lease> {
     this.#underWay++;
     return this.#leaseWith(signal, async () => {
       this.#admit();
+      await beforehand?.();
+      this.#requireOpen();
       return await this.#take(signal) ?? await this.#dial(signal);
     });
   }
@@ -134,6 +138,28 @@ export class MailboxPool {
     this.#connections.delete(dead.connection);
     this.#places++;
     return this.#leaseWith(signal, () => this.#dial(signal));
+  }
+
+  /**
+   * Runs work that opens a connection of its own and closes it, in the place of one of the pool's: the provider counts them
+   * together. An idle connection leaves for it; a wait that the provider has asked for is not kept, since whoever tries wants
+   * to know.
+   *
+   * @throws {PoolBusyError} When all connections stay in use. What `work` throws.
+   * @throws The signal's reason, when it aborts.
+   */
+  async withPlace<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    if (this.#open < this.#limit) this.#places++;
+    else {
+      const connection = this.#idle.pop() ?? await this.#waitForTurn(signal);
+      if (connection) await this.#makePlaceOf(connection);
+    }
+    try {
+      return await work();
+    } finally {
+      this.#places--;
+      this.#dispatch();
+    }
   }
 
   /**
@@ -225,10 +251,15 @@ export class MailboxPool {
     return this.#connections.size + this.#places;
   }
 
-  /** @throws {PoolBusyError | PoolClosedError} When no further transaction may begin. */
-  #admit(): void {
+  /** @throws {PoolBusyError | PoolClosedError} */
+  #requireOpen(): void {
     if (this.#state === "closed") throw new PoolClosedError();
     if (this.#state === "removed") throw removedError();
+  }
+
+  /** @throws {PoolBusyError | PoolClosedError} When no further transaction may begin. */
+  #admit(): void {
+    this.#requireOpen();
     const { maxTransactions } = this.#mailbox.provider.pool;
     if (this.#underWay > maxTransactions) {
       this.#turnedAwayAtMs = this.#options.now();
@@ -249,9 +280,14 @@ export class MailboxPool {
         return undefined;
       }
     }
-    const { waitTimeoutMs: timeoutMs } = this.#mailbox.provider.pool;
-    const throttled = this.#throttle.error(timeoutMs);
+    const throttled = this.#throttle.error(this.#mailbox.provider.pool.waitTimeoutMs);
     if (throttled) throw throttled;
+    return await this.#waitForTurn(signal);
+  }
+
+  /** As `#take`, behind those who wait already. */
+  async #waitForTurn(signal: AbortSignal): Promise<UpstreamConnection | undefined> {
+    const { waitTimeoutMs: timeoutMs } = this.#mailbox.provider.pool;
     const busy = `all ${this.#limit} connections of the account stayed busy for ${timeoutMs / 1000} s`;
     const onTimeout = () => this.#throttle.error() ?? new PoolBusyError(busy);
     const turn = this.#waiters.wait({ signal, timeoutMs, onTimeout });
@@ -259,13 +295,21 @@ export class MailboxPool {
     return await turn;
   }
 
-  /** Leases what `obtain` gets, unless an abort or a close comes between; a failure ends the transaction. */
+  /** Ends a connection; its place stays taken. */
+  async #makePlaceOf(connection: UpstreamConnection): Promise<void> {
+    await new Promise<void>((resolve) => this.#goodbyes.say(connection, resolve));
+    this.#connections.delete(connection);
+    this.#places++;
+  }
+
+  /** Leases what `obtain` gets, unless an abort, a close or the account's end comes between; a failure ends the transaction. */
   async #leaseWith(signal: AbortSignal, obtain: () => Promise<UpstreamConnection>): Promise<Lease> {
     try {
       const connection = await obtain();
-      if (this.#state !== "closed" && !signal.aborted) return new Lease(connection, this.#giveBack);
+      if (this.#state === "open" && !signal.aborted) return new Lease(connection, this.#giveBack);
       this.#put(connection);
-      throw signal.aborted ? signal.reason : new PoolClosedError();
+      signal.throwIfAborted();
+      throw this.#state === "closed" ? new PoolClosedError() : removedError();
     } catch (error) {
       this.#underWay--;
       throw error;

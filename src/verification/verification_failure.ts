@@ -3,7 +3,13 @@
 import type { Account } from "../accounts/account.ts";
 import { TokenError } from "../oauth/token_error.ts";
 import { diagnose } from "../upstream/diagnosis.ts";
-import { CircuitOpenError, DialError, type DialPhase } from "../upstream/upstream_error.ts";
+import {
+  CircuitOpenError,
+  DialError,
+  type DialPhase,
+  PoolBusyError,
+  ThrottledError,
+} from "../upstream/upstream_error.ts";
 import type { VerificationFailure } from "./verification.ts";
 
 /** What is known beside the error. */
@@ -32,6 +38,10 @@ export function failureOf(error: unknown, context: FailureContext): Verification
   if (error instanceof DialError) return dialFailure(error, context);
   if (error instanceof CircuitOpenError) {
     const remedy = "Wait half a minute and verify again: the failures before this one are in the log";
+    return { step: "connect", cause: error.message, remedy, kind: "unavailable" };
+  }
+  if (error instanceof PoolBusyError || error instanceof ThrottledError) {
+    const remedy = "Verify again when the account sends less: the provider allows no further connection now";
     return { step: "connect", cause: error.message, remedy, kind: "unavailable" };
   }
   // sasl_user or the token can't be put into XOAUTH2.

@@ -20,9 +20,14 @@ export interface VerifyGrantOptions {
 /** What signing in needs beside that. */
 export interface VerifyAccountOptions extends VerifyGrantOptions {
   readonly dialer: Pick<Dialer, "dial">;
+  /** Runs what connects, as soon as the provider's limit of connections has room for it. Default: at once. */
+  readonly withPlace?: WithPlace;
   /** The account's; its own tokens are not used. */
   readonly mailbox: Omit<Mailbox, "tokens">;
 }
+
+/** @throws {PoolBusyError} If there is no room in time. */
+export type WithPlace = <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
 
 /** However the server takes leave, the verification is over. */
 const quitTimeoutMs = 500;
@@ -83,7 +88,9 @@ class Attempt {
 
   async signIn(
     account: Account,
-    { tokens, mailbox, dialer, signal }: VerifyAccountOptions & { readonly tokens: ProbedTokens },
+    { tokens, mailbox, dialer, withPlace = (work) => work(), signal }: VerifyAccountOptions & {
+      readonly tokens: ProbedTokens;
+    },
   ): Promise<void> {
     const scope = readScope(tokens, account);
     this.#passed("scope", scope.detail);
@@ -97,10 +104,12 @@ class Attempt {
     };
     const { hostname, port } = mailbox.provider.smtpEndpoint;
     try {
-      const connection = await dialer.dial({ ...mailbox, tokens: source }, signal, (phase) => {
-        this.#passed(phase, phase === "connect" ? `${hostname}:${port}` : phaseDetails[phase]);
-      });
-      await connection.quit(quitTimeoutMs);
+      await withPlace(async () => {
+        const connection = await dialer.dial({ ...mailbox, tokens: source }, signal, (phase) => {
+          this.#passed(phase, phase === "connect" ? `${hostname}:${port}` : phaseDetails[phase]);
+        });
+        await connection.quit(quitTimeoutMs);
+      }, signal);
     } catch (error) {
       signal.throwIfAborted();
       this.#failed(error, { account, scopeRemedy: scope.remedy });

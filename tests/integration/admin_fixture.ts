@@ -88,6 +88,7 @@ export class AdminFixture implements AsyncDisposable {
       accounts: store,
       tokens,
       dialer,
+      withPlace: (_email, work) => work(),
       env,
       now: Date.now,
       state: () => "running",

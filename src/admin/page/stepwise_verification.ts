@@ -48,6 +48,7 @@ export async function verifyStepwise(
           onStep(phase === "connect" ? `Connected to ${place}` : sentences[phase]);
         }),
     },
+    withPlace: (work, placeSignal) => context.withPlace(email, work, placeSignal),
     mailbox: mailbox(email)!,
     signal,
     now,

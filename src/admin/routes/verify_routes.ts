@@ -56,6 +56,7 @@ export function verifyRoutes({ context, givingUp }: AdminServices): OpenAPIHono 
     const { steps, failure } = await verifyAccount(account, {
       probe: (signal) => probeAccount(account, { ...context, signal }),
       dialer,
+      withPlace: (work, signal) => context.withPlace(email, work, signal),
       mailbox: mailbox(email)!,
       signal: givingUp,
       now,
