@@ -38,6 +38,8 @@ const END_OF_DATA_OCTETS = 3;
 /** Why a message can't go on. */
 export interface DataRefusal {
   readonly reply: Reply;
+  /** The provider's own word, where it spoke before the end. */
+  readonly said?: Reply;
   /** The connection broke, and the provider didn't say why: if that was at the end of data, it may have the message. */
   readonly isLost: boolean;
 }
@@ -146,7 +148,7 @@ async function forward(
   { onEnd }: { readonly onEnd?: (() => void) | undefined } = {},
 ): Promise<DataRefusal | undefined> {
   try {
-    if (upstream.hasEarlyReply) return { reply: await earlyReply(upstream), isLost: false };
+    if (upstream.hasEarlyReply) return { ...await earlyReply(upstream), isLost: false };
     onEnd?.();
     await upstream.write(data, "mail data");
     return undefined;
@@ -154,19 +156,21 @@ async function forward(
     const lost = replyForError(error);
     if (!lost) throw error;
     const word = await lastWord(upstream);
-    return { reply: word ?? lost, isLost: word === undefined };
+    return { reply: lost, ...word, isLost: word === undefined };
   }
 }
 
+type Word = Required<Pick<DataRefusal, "reply" | "said">>;
+
 /** What the provider said before the final dot, when nothing can be accepted yet. */
-async function earlyReply(upstream: UpstreamConnection): Promise<Reply> {
-  const reply = await upstream.readReply("mail data", EARLY_REPLY_TIMEOUT_MS);
-  if (reply.code >= 400) return relayed(reply);
-  return Reply.of(451, "4.5.0", `The provider answered ${reply.code} inside the message`);
+async function earlyReply(upstream: UpstreamConnection): Promise<Word> {
+  const said = await upstream.readReply("mail data", EARLY_REPLY_TIMEOUT_MS);
+  if (said.code >= 400) return { reply: relayed(said), said };
+  return { reply: Reply.of(451, "4.5.0", `The provider answered ${said.code} inside the message`), said };
 }
 
 /** A provider that hangs up inside a message may have said why; that it hung up shows first. */
-async function lastWord(upstream: UpstreamConnection): Promise<Reply | undefined> {
+async function lastWord(upstream: UpstreamConnection): Promise<Word | undefined> {
   try {
     return await earlyReply(upstream);
   } catch (error) {

@@ -161,6 +161,7 @@ export class Transaction {
       });
       this.#report.messageOctets = octets;
       if (refusal) {
+        if (refusal.said) this.#options.pool.noteReply(refusal.said);
         this.#report.outcomeUnknown = refusal.isLost && this.#path.awaitsFinalReply;
         return this.#refuse(this.#options.signal.aborted ? ENDED : refusal.reply);
       }

@@ -4,6 +4,7 @@
  */
 
 import { Reply } from "../smtp/reply.ts";
+import { saysConnectionIsSpent } from "../upstream/diagnosis.ts";
 import type { Lease, ReturnState } from "../upstream/lease.ts";
 import type { MailboxPool } from "../upstream/mailbox_pool.ts";
 import type { MessageCount } from "../upstream/rates.ts";
@@ -197,8 +198,9 @@ export class UpstreamPath {
         const step = all[index]!;
         if (index >= replayed.length) step.reply = reply;
         // A connection that takes MAIL for out of sequence is in the middle of something that nobody here knows of.
-        const isConfused = step.verb === "MAIL" && reply.code === 503 && this.#lease!.isReused;
-        if (isConfused || isOutOfStep(step, reply) || (index < replayed.length && !reply.isPositive)) {
+        const isOfNoUse = step.verb === "MAIL" && this.#lease!.isReused && !reply.isPositive &&
+          (reply.code === 503 || saysConnectionIsSpent(reply));
+        if (isOfNoUse || isOutOfStep(step, reply) || (index < replayed.length && !reply.isPositive)) {
           misstep ??= reply;
         }
       });

@@ -13,6 +13,8 @@ const encoder = new TextEncoder();
 const MAX_REPLY_LINE_OCTETS = 8192;
 const MAX_REPLY_LINES = 128;
 const GOODBYE = encoder.encode("421");
+/** An empty line behind a reply says nothing that could be another. */
+const BLANKS: ReadonlySet<number> = new Set(encoder.encode(" \r\n"));
 
 /** Deadlines of RFC 5321 §4.5.3.2 for the client's side. */
 export interface ReplyTimeouts {
@@ -99,10 +101,10 @@ export class UpstreamConnection implements Disposable {
 
   /** Whether something came that nobody asked for, other than the announcement of the connection's end (RFC 5321 §3.8). */
   get hasStrayOctets(): boolean {
-    if (this.#reader.buffered === 0) return false;
-    const octets = this.#reader.peek().subarray(0, 3);
+    const octets = this.#reader.peek();
     // The rest of the announcement may be on its way.
-    return octets.some((octet, index) => octet !== GOODBYE[index]);
+    const isGoodbye = octets.subarray(0, 3).every((octet, index) => octet === GOODBYE[index]);
+    return !isGoodbye && octets.some((octet) => !BLANKS.has(octet));
   }
 
   /** Whether something came from the provider while mail data was still on its way. */

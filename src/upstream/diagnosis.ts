@@ -126,6 +126,21 @@ export function isThrottle(reply: Reply): boolean {
 }
 
 /**
+ * Whether a reply says that the mailbox has more connections than the provider takes, as Exchange's 432 does: then one fewer
+ * helps, where a wait would keep the others from sending. RFC 4954 §6 has 432 4.7.12 for something else.
+ */
+export function saysTooManyConnections(reply: Reply): boolean {
+  return reply.code === 432 && reply.enhancedCode !== "4.7.12" ||
+    reply.isTransient && /\b(?:too many|concurrent)\b[\w\s]*\bconnections?\b/i.test(ownWords(reply));
+}
+
+/** Whether a refused MAIL says that this connection has done enough, and a fresh one would do more. */
+export function saysConnectionIsSpent(reply: Reply): boolean {
+  return /\b(?:in|on|over|for|per) (?:this|one|a|the) (?:connection|session)\b|\btoo many errors\b/i
+    .test(ownWords(reply));
+}
+
+/**
  * Whether the refusal of one recipient says something of the account, too: the service or the sign-in is throttled (421, 432,
  * 454), or Exchange names the submitter's quota. Anything else may be the recipient's alone, as greylisting (450 4.7.1) is.
  */

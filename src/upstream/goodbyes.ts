@@ -18,6 +18,11 @@ export class Goodbyes {
     this.#underWay.set(connection, goodbye);
   }
 
+  /** How many have not ended yet. */
+  get count(): number {
+    return this.#underWay.size;
+  }
+
   has(connection: UpstreamConnection): boolean {
     return this.#underWay.has(connection);
   }

@@ -5,6 +5,8 @@ import type { Reply } from "../smtp/reply.ts";
 import { AbortScope } from "./abort_scope.ts";
 import type { BackoffState } from "./backoff.ts";
 import type { Park, UpstreamConnection } from "./connection.ts";
+import { ConnectionCeiling } from "./connection_ceiling.ts";
+import { concernsAccount, saysTooManyConnections } from "./diagnosis.ts";
 import type { Dialer } from "./dialer.ts";
 import { Goodbyes } from "./goodbyes.ts";
 import { IdleConnections } from "./idle_connections.ts";
@@ -12,7 +14,7 @@ import { Lease, type ReturnState } from "./lease.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { MailboxRates } from "./rates.ts";
 import { Throttle } from "./throttle.ts";
-import { PoolBusyError, PoolClosedError } from "./upstream_error.ts";
+import { DialError, PoolBusyError, PoolClosedError } from "./upstream_error.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface MailboxPoolOptions {
@@ -46,6 +48,7 @@ export class MailboxPool {
   #mailbox: Mailbox;
   readonly #options: MailboxPoolOptions;
   readonly #throttle: Throttle;
+  readonly #ceiling: ConnectionCeiling;
   /** Every connection that is not closed yet, with the generation of the mailbox that it was opened for. */
   readonly #connections = new Map<UpstreamConnection, number>();
   readonly #idle = new IdleConnections();
@@ -64,7 +67,8 @@ export class MailboxPool {
   constructor(mailbox: Mailbox, options: MailboxPoolOptions) {
     this.#mailbox = mailbox;
     this.#options = options;
-    const { onThrottle } = options;
+    const { onThrottle, now } = options;
+    this.#ceiling = new ConnectionCeiling(now);
     this.rates = new MailboxRates(mailbox.provider.limits, onThrottle && { onLimit: onThrottle });
     this.#throttle = new Throttle({
       ...options,
@@ -111,9 +115,11 @@ export class MailboxPool {
     this.#underWay++;
     return this.#leaseWith(signal, async () => {
       this.#admit();
-      await beforehand?.();
-      this.#requireOpen();
-      return await this.#take(signal) ?? await this.#dial(signal);
+      if (beforehand) {
+        await beforehand();
+        this.#requireOpen();
+      }
+      return await this.#obtain(signal);
     });
   }
 
@@ -137,7 +143,7 @@ export class MailboxPool {
     dead.connection.close();
     this.#connections.delete(dead.connection);
     this.#places++;
-    return this.#leaseWith(signal, () => this.#dial(signal));
+    return this.#leaseWith(signal, async () => await this.#dial(signal) ?? await this.#obtain(signal));
   }
 
   /**
@@ -174,12 +180,14 @@ export class MailboxPool {
     const missing = Math.max(0, Math.min(count, this.#limit) - this.#open);
     const warmUp = async () => {
       this.#places++;
-      this.#put(await this.#dial(signal));
+      const connection = await this.#dial(signal);
+      if (connection) this.#put(connection);
+      return connection !== undefined;
     };
     const results = await Promise.allSettled(Array.from({ length: missing }, warmUp));
     const failure = results.find((result) => result.status === "rejected");
     if (failure && !signal.aborted) this.#logWarmUpFailure(failure.reason);
-    return results.filter((result) => result.status === "fulfilled").length;
+    return results.filter((result) => result.status === "fulfilled" && result.value).length;
   }
 
   #logWarmUpFailure(reason: unknown): void {
@@ -194,6 +202,9 @@ export class MailboxPool {
    * @param about Whom the refused command was about; what is said of a recipient concerns the account only at times.
    */
   noteReply(reply: Reply, about: "account" | "recipient" = "account"): void {
+    const isAboutAccount = about === "account" || concernsAccount(reply);
+    // The one that was told so is one of those that count.
+    if (isAboutAccount && saysTooManyConnections(reply) && this.#keepTo(this.#open - 1, reply)) return;
     this.#throttle.noteReply(reply, about);
   }
 
@@ -203,6 +214,7 @@ export class MailboxPool {
     if (this.#state === "removed") this.#state = "open";
     const { limits, retry } = mailbox.provider;
     this.rates.limits = limits;
+    this.#ceiling.lift();
     this.#throttle.reset(retry);
     this.#retireAll();
     this.#dispatch();
@@ -244,7 +256,7 @@ export class MailboxPool {
   }
 
   get #limit(): number {
-    return this.#mailbox.provider.limits.connections;
+    return Math.min(this.#mailbox.provider.limits.connections, this.#ceiling.limit);
   }
 
   get #open(): number {
@@ -266,6 +278,13 @@ export class MailboxPool {
       throw new PoolBusyError(
         `${maxTransactions} transactions of the account are under way (max_concurrent_messages)`,
       );
+    }
+  }
+
+  async #obtain(signal: AbortSignal): Promise<UpstreamConnection> {
+    for (;;) {
+      const connection = await this.#take(signal) ?? await this.#dial(signal);
+      if (connection) return connection;
     }
   }
 
@@ -340,8 +359,12 @@ export class MailboxPool {
       this.#options.now() - connection.createdAtMs >= connectionMaxAgeMs;
   }
 
-  /** Dials in a place that is taken already, and gives the place back when it fails. */
-  async #dial(signal: AbortSignal): Promise<UpstreamConnection> {
+  /**
+   * Dials in a place that is taken already, and gives the place back when it fails.
+   *
+   * @returns Nothing when the provider takes no more connections than there are.
+   */
+  async #dial(signal: AbortSignal): Promise<UpstreamConnection | undefined> {
     try {
       const [connection, generation] = await this.#dials.run(signal, (either) => this.#dialPresent(either));
       this.#places--;
@@ -349,10 +372,27 @@ export class MailboxPool {
       return connection;
     } catch (error) {
       this.#places--;
-      this.#throttle.noteDialFailure(error);
+      const { reply } = error instanceof DialError ? error : {};
+      const isSurplus = reply !== undefined && saysTooManyConnections(reply) &&
+        this.#keepTo(this.#open, reply);
+      if (!isSurplus) this.#throttle.noteDialFailure(error);
       this.#dispatch();
+      if (isSurplus) return undefined;
       throw error;
     }
+  }
+
+  /** Goes on with so many connections, if there are any, after the provider has refused one more. @returns whether it can. */
+  #keepTo(count: number, reply: Reply): boolean {
+    if (count < 1) return false;
+    if (this.#ceiling.lower(count)) {
+      const { email: account, provider: { limits } } = this.#mailbox;
+      this.#options.log.warn(
+        "Account {account} goes on with {count} connections, of {limit}: its provider takes no more now: {reply}. If other programs use the mailbox, lower connections",
+        { account, count, limit: limits.connections, reply: reply.text() },
+      );
+    }
+    return true;
   }
 
   /** Dials again when the mailbox was replaced meanwhile: what failed were credentials or settings of the past. */
@@ -378,7 +418,8 @@ export class MailboxPool {
   /** Hands a free connection to the first waiter, or lets it idle under watch. */
   #put(connection: UpstreamConnection): void {
     if (this.#state === "closed" || !connection.isUsable) return this.#discard(connection);
-    if (this.#isOld(connection)) return this.#retire(connection);
+    const isSurplus = this.#connections.size - this.#goodbyes.count > this.#limit;
+    if (isSurplus || this.#isOld(connection)) return this.#retire(connection);
     if (this.#throttle.remainingMs === 0 && this.#waiters.give(connection)) return;
     const { connectionIdleTimeoutMs, connectionMaxAgeMs } = this.#mailbox.provider.pool;
     const ageLeftMs = connectionMaxAgeMs - (this.#options.now() - connection.createdAtMs);

@@ -1,8 +1,12 @@
 /** A stop, as sessions see it: idle ones end at once, a body under way runs to its final reply, nobody can hold it up. */
 
 import assert from "node:assert/strict";
+import type { Daemon } from "../../src/daemon/daemon.ts";
+import { type DrainContext, drainSteps } from "../../src/daemon/drain_steps.ts";
+import { drain as runDrain } from "../../src/lifecycle/drain.ts";
 import { ACCOUNT, startProxy, type TestProxy } from "../support/proxy.ts";
 import type { SmtpTestClient } from "../support/smtp_client.ts";
+import { recordingLog } from "../unit/lifecycle/recording_log.ts";
 
 async function startBody(client: SmtpTestClient): Promise<void> {
   await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
@@ -110,6 +114,27 @@ Deno.test("SubmissionServer gives up a message that waits for its final reply la
   await client.expect("421 4.3.2 *");
   assert.equal(proxy.transactions[0]?.outcomeUnknown, true);
 });
+
+for (const security of ["none", "tls"] as const) {
+  Deno.test(`A drain tells a client that its message is given up, on a listener with ${security}`, async () => {
+    await using proxy = await startProxy({ listeners: [{ security }] });
+    const tls = { caCertificate: proxy.upstream.caCertificate };
+    using client = await proxy.signIn(security === "tls" ? { tls } : {});
+    proxy.upstream.once("finalDot", "hang");
+    await startBody(client);
+    await client.write("\r\n.\r\n");
+    await proxy.upstream.waitFor(() => proxy.upstream.passages("finalDot") === 1, "the final dot");
+    const { submission } = proxy;
+    const rest = { transactions: { [Symbol.dispose]() {} }, metrics: { drainStepEnded() {} } };
+    const steps = drainSteps({ submission, ...rest } as unknown as Daemon, {} as DrainContext).slice(0, 2);
+    const { log } = recordingLog();
+    const kill = new AbortController().signal;
+    const { cut } = await runDrain(steps, { deadlineMs: 700, kill, log, now: () => performance.now() });
+    assert.match(cut.join(), /in final reply/);
+    await client.expect("421 4.3.2 *");
+    await client.expectEnd();
+  });
+}
 
 for (const security of ["starttls", "tls"] as const) {
   Deno.test(`SubmissionServer is not held up by a client that owes its TLS handshake, on a listener with ${security}`, async () => {

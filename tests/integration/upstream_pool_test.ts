@@ -132,6 +132,39 @@ Deno.test("Account that is throttled inside a transaction waits, and then sends 
   assert.match(await client.send(message), /^250 /);
 });
 
+Deno.test("A connection that has had enough is replaced, and clients don't see it", async () => {
+  for (
+    const reply of [
+      "452 4.5.3 Too many messages on this connection",
+      "554 5.7.0 Too many messages in this session",
+      "500 5.5.1 too many errors",
+    ]
+  ) {
+    await using proxy = await startProxy();
+    using client = await proxy.signIn();
+    assert.match(await client.send(message), /^250 /);
+    proxy.upstream.once("MAIL", { reply });
+    assert.match(await client.send(message), /^250 /, reply);
+    assert.equal(proxy.upstream.connections.length, 2);
+  }
+});
+
+Deno.test("Account waits after a refusal inside a message as after one at its end", async () => {
+  await using proxy = await startProxy();
+  using client = await proxy.signIn();
+  proxy.upstream.once("body", { reply: "550 5.4.5 Daily user sending limit exceeded" });
+  await client.command(`MAIL FROM:<${ACCOUNT}>`, "250 *");
+  await client.command("RCPT TO:<a@example.com>", "250 *");
+  await client.command("DATA", "354 *");
+  await client.write("begun\r\n");
+  await proxy.upstream.waitFor(() => proxy.upstream.passages("body") === 1, "the body");
+  await client.write("x\r\n".repeat(1000));
+  await client.write(".\r\n");
+  await client.expect("550 5.4.5 Daily user sending limit exceeded");
+  assert.match(proxy.logMessages()[0]!, /waits .* \(daily-limit\)/);
+  assert.match(await refusedMail(client), /^451 4\.7\.1 /);
+});
+
 Deno.test("Client reads how long to wait when the minute's messages are used up", async () => {
   await using proxy = await startProxy({ provider: { limits: { messagesPerMinute: 2 } } });
   using client = await proxy.signIn();

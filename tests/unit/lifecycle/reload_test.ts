@@ -122,6 +122,23 @@ Deno.test("Reloader goes on after a reload that failed", async () => {
   assert.equal((await reloader.reload("SIGHUP")).applied, true);
 });
 
+Deno.test("Reloader goes on after an observer that throws, and says why", async () => {
+  const observer = {
+    reloading() {
+      throw new Error("no permission");
+    },
+    ready() {},
+  };
+  const { log, messages } = recordingLog();
+  const signal = new AbortController().signal;
+  const reloader = new Reloader({ parts: [], observer, signal, log, now: () => 0 });
+  for (const outcome of await Promise.all([reloader.reload("x"), reloader.reload("y")])) {
+    assert.deepEqual(outcome, { applied: false, findings: [{ message: "no permission" }], ms: 0 });
+  }
+  await reloader.idle();
+  assert.match(messages().join(), /Reload failed: .*no permission/);
+});
+
 Deno.test("Reloader refuses while the daemon stops", async () => {
   const events: string[] = [];
   const { reloader, shown } = makeReloader([part("settings", events)], AbortSignal.abort());

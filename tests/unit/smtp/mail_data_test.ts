@@ -100,6 +100,16 @@ Deno.test("MailDataScanner counts a text line with its CRLF and without its tran
   assert.equal(scan([..."123456789\r\n.\r\n"], limit).fault, "line-too-long");
 });
 
+Deno.test("MailDataScanner counts bare CRs and NULs as what else is in a line", () => {
+  const options = { bareNewline: "normalize", maxTextLineOctets: 1000 } as const;
+  for (const octet of ["x", "\r", "\0"]) {
+    assert.equal(scan([`y${octet.repeat(998)}\r\n.\r\n`], options).fault, "line-too-long");
+    assert.equal(scan([`${octet.repeat(999)}y\r\n.\r\n`], options).fault, "line-too-long");
+    assert.equal(scan([`y${octet.repeat(996)}y\r\n.\r\n`], options).fault, undefined);
+  }
+  assert.equal(scan([`${"\0".repeat(999)}\r\n.\r\n`], options).fault, "line-too-long");
+});
+
 Deno.test("MailDataScanner refuses an endless run of NULs in bounded memory", () => {
   const { fault, ended } = scan(["\0".repeat(5000), "\r\n.\r\n"]);
   assert.deepEqual({ fault, ended }, { fault: "line-too-long", ended: true });

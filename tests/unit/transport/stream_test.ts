@@ -140,6 +140,32 @@ Deno.test("StarttlsStream upgrades, and carries octets both ways inside TLS", as
   assert.equal(await secured.read(new Uint8Array(1)), null);
 });
 
+Deno.test("StarttlsStream reads to the end what a peer sent that is gone, in whatever pieces", async () => {
+  for (let round = 0; round < 40; round++) {
+    await using ends = await starttlsPair();
+    const { stream, peer, caCertificate } = ends;
+    const [secured, tls] = await Promise.all([
+      stream.startTls(),
+      Deno.startTls(peer, { hostname: "localhost", caCerts: [caCertificate] }),
+    ]);
+    using _secured = secured;
+    const sent = pattern(100_000);
+    const writing = (async () => {
+      for (let end = 0; end < sent.length;) {
+        end += await tls.write(sent.subarray(end, end + 1 + Math.floor(Math.random() * 30_000)));
+      }
+      tls.close();
+    })();
+    let octets = 0;
+    for (let read: number | null = 0; read !== null; octets += read) {
+      read = await secured.read(new Uint8Array(1 + Math.floor(Math.random() * 4000)));
+      if (read === null) break;
+    }
+    assert.equal(octets, sent.length);
+    await writing;
+  }
+});
+
 Deno.test("StarttlsStream rejects an upgrade that turns out to be no TLS", async () => {
   await using ends = await starttlsPair();
   const upgrading = assert.rejects(ends.stream.startTls(), StreamBrokenError);
