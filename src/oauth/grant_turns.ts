@@ -8,6 +8,8 @@ import { abortable } from "../waiting/abortable.ts";
 export class GrantTurns {
   /** By e-mail in lower case: resolves when everybody who has asked so far is done. */
   readonly #last = new Map<string, Promise<void>>();
+  /** By e-mail in lower case: another object for each grant that came while somebody waited for a turn. */
+  readonly #grants = new Map<string, object>();
 
   /**
    * Runs `work` when all that was asked for the same account before is over.
@@ -16,14 +18,17 @@ export class GrantTurns {
    */
   async run<T>(email: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const key = email.toLowerCase();
-    const before = this.#last.get(key);
-    const { promise: done, resolve } = Promise.withResolvers<void>();
-    this.#setLast(key, done);
-    try {
-      if (before) await abortable(before, signal);
-      return await work();
-    } finally {
-      resolve();
+    for (;;) {
+      const [grant, before] = [this.#grants.get(key), this.#last.get(key)];
+      const { promise: done, resolve } = Promise.withResolvers<void>();
+      this.#setLast(key, done);
+      try {
+        if (before) await abortable(before, signal);
+        // With a new grant by now, it goes behind those who ask with that already.
+        if (this.#grants.get(key) === grant) return await work();
+      } finally {
+        resolve();
+      }
     }
   }
 
@@ -35,7 +40,8 @@ export class GrantTurns {
 
   /** The account has another grant: who asks from now on waits for nothing that was asked with the old one. */
   forget(email: string): void {
-    this.#last.delete(email.toLowerCase());
+    const key = email.toLowerCase();
+    if (this.#last.delete(key)) this.#grants.set(key, {});
   }
 
   /** What is asked for `key` from now on waits for `done`, and for all before it. */

@@ -186,10 +186,11 @@ export class TokenManager {
     if (replaced.refreshToken === this.#account.refreshToken) this.#succeed(refreshToken);
   }
 
-  /** Looks on disk for a refresh token in place of the one that was asked with; tells whether the manager has it now. */
+  /** Looks on disk for a refresh token in place of the one that was asked with; tells whether the manager has another now. */
   async renew(asked: Account): Promise<boolean> {
     const refreshToken = await this.#context.findSuccessor(asked);
-    if (refreshToken === undefined || asked.refreshToken !== this.#account.refreshToken) return false;
+    if (asked.refreshToken !== this.#account.refreshToken) return true;
+    if (refreshToken === undefined) return false;
     this.#account = { ...this.#account, refreshToken };
     this.retry();
     return true;

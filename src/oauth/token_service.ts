@@ -63,6 +63,7 @@ export class TokenService implements AsyncDisposable {
   readonly #client = new EndpointClient();
   readonly #managers = new Map<string, TokenManager>();
   readonly #turns = new GrantTurns();
+  #isClosing = false;
   readonly #guards = new Map<string, EndpointGuard>();
   /** Those under way, resolved when they have ended, whatever came of them. */
   readonly #probes = new Set<Promise<unknown>>();
@@ -145,7 +146,7 @@ export class TokenService implements AsyncDisposable {
    *
    * @param present Gives the account as it is when its turn has come.
    * @throws {TokenError} A rotated refresh token in it has been kept.
-   * @throws The signal's reason when it aborts, or what `keep` throws.
+   * @throws The signal's reason when it aborts, or an `AbortError` after `close`, or what `keep` throws.
    */
   probe(present: () => Account, options: ProbeOptions): Promise<ProbedTokens> {
     const probing = this.#probe(present, options);
@@ -156,6 +157,8 @@ export class TokenService implements AsyncDisposable {
 
   #probe(present: () => Account, { keep, signal }: ProbeOptions): Promise<ProbedTokens> {
     return this.#turns.run(present().email, signal, async () => {
+      // Nobody would wait for the answer, which may bring the only refresh token that is still valid.
+      if (this.#isClosing) throw new DOMException("The daemon is stopping", "AbortError");
       // It stays the account's when that gets another e-mail.
       const before = this.find(present().email);
       const { account, outcome } = await askWithNewest({
@@ -213,6 +216,7 @@ export class TokenService implements AsyncDisposable {
    * @param signal Ends the wait for those.
    */
   async close(signal?: AbortSignal): Promise<void> {
+    this.#isClosing = true;
     await this.#grace(signal);
     const isBusy = this.#closing.size > 0 ||
       [...this.#managers.values()].some(({ isBusy }) => isBusy);

@@ -185,6 +185,52 @@ Deno.test("TokenService lets probes and refreshes of an account take turns, each
   assert.deepEqual([first.isRotated, token.value, second.isRotated], [true, "token-2", true]);
 });
 
+Deno.test("TokenService lets who waited for a turn when a new grant was entered ask behind the others", async () => {
+  await using test = await setUp();
+  const hanging = Promise.withResolvers<void>();
+  let current = "entered";
+  const used: string[] = [];
+  test.endpoint.always(({ form }) => {
+    const token = form.get("refresh_token") ?? "";
+    used.push(token);
+    if (used.length === 1) return { until: hanging.promise, then: "close" };
+    if (token !== current) return { status: 400, body: { error: "invalid_grant" } };
+    current = `rotated-${used.length}`;
+    return tokenBody(used.length, { refresh_token: current });
+  });
+  const token = test.manager.get(never);
+  const probe = test.service.probe(() => test.manager.account, {
+    keep: () => Promise.resolve(),
+    signal: never,
+  });
+  await test.endpoint.waitForRequests(1);
+  test.service.replace([{ ...test.manager.account, refreshToken: "entered" }]);
+  await Promise.all([token, probe]);
+  hanging.resolve();
+  assert.deepEqual(used.slice(1).sort(), ["entered", "rotated-2"]);
+  assert.equal(test.manager.state.state, "valid");
+});
+
+Deno.test("TokenService sends no refresh token that nobody would wait for once it closes", async () => {
+  await using test = await setUp();
+  const answer = Promise.withResolvers<void>();
+  test.endpoint.always({ until: answer.promise, then: tokenBody(1, { refresh_token: "rotated" }) });
+  const kept: string[] = [];
+  const probe = () =>
+    test.service.probe(() => test.manager.account, {
+      keep: (_account, refreshToken) => Promise.resolve(void kept.push(refreshToken)),
+      signal: never,
+    });
+  const [first, second] = [probe(), probe()];
+  await test.endpoint.waitForRequests(1);
+  const closing = test.service.close();
+  answer.resolve();
+  await first;
+  await assert.rejects(second, { name: "AbortError" });
+  await closing;
+  assert.deepEqual([kept, test.endpoint.requestCount], [["rotated"], 1]);
+});
+
 Deno.test("TokenService asks once more with a refresh token that another process has put on disk", async () => {
   let onDisk = "refresh-1";
   await using test = await setUp({ findSuccessor: () => Promise.resolve(onDisk) });
