@@ -25,6 +25,8 @@ export interface AdmittedAccount {
 export class AccountAdmission {
   readonly #context: AdmissionContext;
   readonly #closing: AbortSignal;
+  /** E-mails and user names of the accounts that are being taken in. */
+  readonly #reserved = new Set<string>();
 
   /** @param closing Ends verifications under way. */
   constructor(context: AdmissionContext, closing: AbortSignal) {
@@ -33,19 +35,22 @@ export class AccountAdmission {
   }
 
   /**
-   * Checks, verifies and saves one account.
+   * Checks, verifies and saves one account. Its names are its own from the check on: one that was refused after its
+   * verification would have lost a refresh token that the provider rotates.
    *
-   * @throws {RequestProblem} 400 with every fault, 409 if it exists, 422 if the provider refuses the grant, 502 if it
+   * @throws {RequestProblem} 400 with every fault, 409 if it exists or is being taken in already, 422 if the provider refuses the grant, 502 if it
    * can't be asked.
    * @throws {AccountStoreError} If it can't be saved.
    */
   async admit(body: NewAccount): Promise<AdmittedAccount> {
     const { verify = true, overwrite = false } = body;
     const existing = this.#context.accounts.get(body.email);
-    const record = await this.#check(body);
+    const { account: checked, record: clear } = this.#check(body);
     if (existing && !overwrite) {
       throw new AccountStoreError("ACCOUNT_EXISTS", `Cannot add "${body.email}": there is such an account`);
     }
+    using _names = this.#reserve(checked);
+    const record = await withPasswordHash(clear, body.password);
     // Before the grant is asked with: a token that the provider rotates would be spent for nothing.
     if (verify) await this.#context.accounts.requireWritable();
     const proven = verify ? await this.#verify(record) : record;
@@ -56,16 +61,28 @@ export class AccountAdmission {
     return { account, isReplacement };
   }
 
-  async #check({ verify, overwrite: _overwrite, password, ...fields }: NewAccount): Promise<AccountRecord> {
+  #check({ verify, overwrite: _overwrite, password, ...fields }: NewAccount): Checked {
     const faults = newAccountFaults({ ...fields, verify: verify ?? true }, this.#context.providers());
     const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
     const parsed = this.#context.accounts.parse(present);
     // The store would find it too, but only after the verification, which may use the grant up.
     const taken = parsed.account ? this.#takenNames(parsed.account) : [];
     const all = onePerField([...passwordFaults(password), ...faults, ...detailsOf(parsed.faults), ...taken]);
-    if (all.length > 0) throw new RequestProblem(400, "The account has faults", all);
-    const record = present as AccountRecord;
-    return password === undefined ? record : { ...record, password_hash: await hashPassword(password) };
+    if (all.length > 0 || !parsed.account) throw new RequestProblem(400, "The account has faults", all);
+    return { account: parsed.account, record: present as AccountRecord };
+  }
+
+  /** Until the result is disposed. @throws {RequestProblem} If another account with one of the names is being taken in. */
+  #reserve({ email, username }: Account): Disposable {
+    const names = [`email ${email.toLowerCase()}`, `username ${username.toLowerCase()}`];
+    if (names.some((name) => this.#reserved.has(name))) {
+      throw new RequestProblem(
+        409,
+        `Cannot add "${email}": an account with its e-mail or user name is being added`,
+      );
+    }
+    for (const name of names) this.#reserved.add(name);
+    return { [Symbol.dispose]: () => names.forEach((name) => this.#reserved.delete(name)) };
   }
 
   #takenNames({ email, username }: Account): ProblemDetail[] {
@@ -97,6 +114,16 @@ export class AccountAdmission {
     if (verification.failure) throw verificationProblem(verification.failure);
     return refreshToken === undefined ? record : { ...record, refresh_token: refreshToken };
   }
+}
+
+interface Checked {
+  readonly account: Account;
+  /** Without the password. */
+  readonly record: AccountRecord;
+}
+
+async function withPasswordHash(record: AccountRecord, password: string | undefined): Promise<AccountRecord> {
+  return password === undefined ? record : { ...record, password_hash: await hashPassword(password) };
 }
 
 /** What comes from a file may be anything. */

@@ -3,6 +3,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { Account } from "../accounts/account.ts";
 import type { AccountStore } from "../accounts/account_store.ts";
+import { AccountStoreError } from "../accounts/account_store_error.ts";
 import type { GrantedTokens } from "../oauth/access_token.ts";
 import {
   finishAuthorizationCode,
@@ -25,7 +26,7 @@ export interface AuthorizationState {
 
 /** What authorizations work on. */
 export interface AuthorizationsOptions {
-  readonly accounts: Pick<AccountStore, "get" | "update">;
+  readonly accounts: Pick<AccountStore, "get" | "update" | "requireWritable">;
   /** Makes the store's edits live. */
   readonly accountsChanged: () => void;
   readonly log: Logger;
@@ -121,14 +122,18 @@ export class Authorizations {
    * Finishes the authorization that a callback belongs to.
    *
    * @returns The account's e-mail.
-   * @throws {RequestProblem} If there is none, it was used or has expired, or its account was removed or changed.
+   * @throws {RequestProblem} If there is none, it was used or has expired, or its account was removed or changed; 503 if
+   * the account couldn't be saved, and the callback may come again.
    * @throws {TokenError} If the user or the provider refused.
    */
   async finish(callbackUrl: string): Promise<string> {
     this.review();
     const state = URL.parse(callbackUrl)?.searchParams.get("state");
     const attempt = [...this.#attempts.values()].find(({ browser }) => browser && browser.state === state);
-    if (!attempt?.browser) {
+    if (attempt?.browser) await this.#requireWritable();
+    // It may have been used, or ended, meanwhile.
+    this.review();
+    if (!attempt?.browser || this.#attempts.get(keyOf(attempt.account)) !== attempt) {
       throw new RequestProblem(
         400,
         "No authorization is waiting for this answer: it was used, has expired, or was started anew. Start it again",
@@ -150,6 +155,21 @@ export class Authorizations {
         { signal, timeoutMs: requestTimeoutMs },
       ));
     return account.email;
+  }
+
+  /** The code is good for one exchange: it stays unspent while its grant couldn't be kept. @throws {RequestProblem} */
+  async #requireWritable(): Promise<void> {
+    const { accounts, log } = this.#options;
+    try {
+      await accounts.requireWritable();
+    } catch (error) {
+      if (!(error instanceof AccountStoreError)) throw error;
+      log.error("An authorization can't be kept: {cause}", { cause: error.message });
+      throw new RequestProblem(
+        503,
+        "The account can't be saved now: tell the administrator, who sees why in the log, and load this page again when that is mended",
+      );
+    }
   }
 
   /** How the last authorization of a mailbox stands. */
@@ -207,6 +227,8 @@ export class Authorizations {
     }
     this.#starting++;
     try {
+      // Before anybody consents: what can't be kept would be lost.
+      await this.#options.accounts.requireWritable();
       return await begin();
     } catch (error) {
       // A provider without the endpoint for it is no failure of ours.

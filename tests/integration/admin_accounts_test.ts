@@ -524,3 +524,23 @@ Deno.test("a failure that nobody foresaw reads 500 without its text", async () =
   assert.equal(answer.status, 500);
   assert.ok(!answer.text.includes("s3cret"));
 });
+
+Deno.test("accounts that would share a name are refused before their grants are spent", async () => {
+  await using admin = await AdminFixture.start();
+  const answered = Promise.withResolvers<void>();
+  const body = { access_token: "t", token_type: "Bearer", expires_in: 3600, refresh_token: "rotated" };
+  admin.tokenEndpoint.always({ until: answered.promise, then: { body } });
+  const add = (email: string, more: Readonly<Record<string, unknown>> = {}) =>
+    admin.call("POST", "/admin/accounts", { body: newAccount(email, { refresh_token: "r", ...more }) });
+  const first = add("a@example.com", { username: "sender" });
+  await admin.tokenEndpoint.waitForRequests(1);
+  for (const again of [add("A@example.com"), add("b@example.com", { username: "Sender" })]) {
+    const { status, text } = await again;
+    assert.equal(status, 409, text);
+    assert.match(text, /is being added/);
+  }
+  answered.resolve();
+  assert.equal((await first).status, 201);
+  assert.equal(admin.tokenEndpoint.requestCount, 1);
+  assert.equal((await admin.fileRecords())[0].refresh_token, "rotated");
+});

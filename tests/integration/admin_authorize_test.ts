@@ -63,6 +63,23 @@ Deno.test("the callback finishes an authorization, and its grant is on disk and 
   assert.equal((await admin.call("GET", path)).body.state, "authorized");
 });
 
+Deno.test("an authorization whose grant couldn't be kept isn't begun, and one under way keeps its code for later", async () => {
+  await using admin = await start();
+  const { callback } = await begin(admin);
+  const file = admin.services.settings.accountsFile;
+  await Deno.chmod(file, 0o400);
+  assert.equal((await admin.call("POST", path)).status, 500);
+  const unkept = await comeBack(admin, callback());
+  assert.equal(unkept.status, 503);
+  assert.match(unkept.text, /tell the administrator/);
+  assert.ok(!unkept.text.includes(file));
+  assert.equal(admin.tokenEndpoint.requestCount, 0);
+  await Deno.chmod(file, 0o600);
+  admin.tokenEndpoint.once(grants);
+  assert.equal((await comeBack(admin, callback())).status, 200);
+  assert.equal((await admin.fileRecords())[0].refresh_token, "granted-by-user");
+});
+
 Deno.test("a state works once", async () => {
   await using admin = await start();
   const { callback } = await begin(admin);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { AdminFixture, adminToken, newAccount } from "./admin_fixture.ts";
 
 const guarded = [
@@ -132,6 +134,26 @@ Deno.test("a body beyond 1 MiB reads 413 when it comes in chunks", async () => {
   const chunk = `${size.toString(16)}\r\n${"x".repeat(size)}\r\n0\r\n\r\n`;
   const fields = { host: "127.0.0.1", "transfer-encoding": "chunked", "content-type": "application/json" };
   assert.equal(await statusOfRawRequest(admin.url, fields, { method: "POST", body: chunk }), 413);
+});
+
+Deno.test("a body beyond 1 MiB reads 413 over HTTP/2, which tells no length", async () => {
+  await using admin = await AdminFixture.start();
+  const session = connectHttp2(admin.url);
+  try {
+    const request = session.request({
+      ":method": "POST",
+      ":path": "/admin/accounts",
+      authorization: `Bearer ${adminToken}`,
+      "content-type": "application/json",
+    });
+    // It may be reset while it is still being written to.
+    request.on("error", () => {});
+    request.end("x".repeat(1024 * 1024 + 1));
+    const [headers] = await once(request, "response");
+    assert.equal(headers[":status"], 413);
+  } finally {
+    session.destroy();
+  }
 });
 
 Deno.test("a body in chunks is read like any other", async () => {

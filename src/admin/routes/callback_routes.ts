@@ -18,6 +18,7 @@ const callback = createRoute({
     200: { description: "The account is authorized", content: page },
     400: { description: "No authorization waits for this, or it was refused", content: page },
     502: { description: "The provider can't be asked now: start again", content: page },
+    503: { description: "The account can't be saved now: the same address works again later", content: page },
   },
 });
 
@@ -37,8 +38,9 @@ export function callbackRoutes({ authorizations }: Pick<AdminServices, "authoriz
       return c.html(callbackPage({ title: "Account authorized", text }), 200);
     } catch (error) {
       const text = callbackFailure(error);
+      const isUnkept = error instanceof RequestProblem && error.status === 503;
       const isPassing = error instanceof TokenError && error.code === "TOKEN_UNAVAILABLE";
-      return c.html(callbackPage({ title: "Not authorized", text }), isPassing ? 502 : 400);
+      return c.html(callbackPage({ title: "Not authorized", text }), isUnkept ? 503 : isPassing ? 502 : 400);
     }
   });
   return app;
