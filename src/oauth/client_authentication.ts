@@ -3,6 +3,7 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import * as oauth from "oauth4webapi";
 import type { OAuthClient } from "./authorization_server.ts";
+import { readKeyFile } from "./key_file.ts";
 
 /** RSA signatures that providers ask for: PS256 at Entra, RS256 at Google (RFC 7518 §3). */
 export type RsaSignature = "RSA-PSS" | "RSASSA-PKCS1-v1_5";
@@ -11,13 +12,19 @@ export type RsaSignature = "RSA-PSS" | "RSASSA-PKCS1-v1_5";
  * Certificate, secret in the body, or none for a public client. Basic authentication is left out: providers disagree
  * on how to encode it, and all take the body.
  *
- * @throws {Error} If a key or certificate file can't be read.
+ * @throws {TokenError} If a key or certificate file can't be used.
  */
 export async function clientAuthentication(client: OAuthClient): Promise<oauth.ClientAuth> {
   const { privateKeyFile, certificateFile, clientSecret } = client;
   if (privateKeyFile !== undefined && certificateFile !== undefined) {
-    const key = await importRsaKey(await Deno.readTextFile(privateKeyFile), "RSA-PSS");
-    const certificate = new X509Certificate(await Deno.readTextFile(certificateFile));
+    const key = await readKeyFile(
+      { field: "private_key_file", path: privateKeyFile, holds: "RSA private key (PEM)" },
+      (pem) => importRsaKey(pem, "RSA-PSS"),
+    );
+    const certificate = await readKeyFile(
+      { field: "certificate_file", path: certificateFile, holds: "certificate (PEM)" },
+      (pem) => new X509Certificate(pem),
+    );
     return certificateAssertion(key, { certificate, tokenUrl: client.provider.tokenUrl });
   }
   return clientSecret === undefined ? oauth.None() : oauth.ClientSecretPost(clientSecret);

@@ -177,8 +177,8 @@ class Pause {
   /** Settles the pause after `error`, and tells whether another try after it still fits into the time that is left. */
   fits(error: unknown, leftMs: number): boolean {
     if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE") return false;
-    // The request would be the same again, with the refresh token that is spent.
-    if (error.refreshToken !== undefined) return false;
+    // The request would be the same again, with the refresh token that is spent; or with a key that can't be used.
+    if (error.refreshToken !== undefined || error.isLocal) return false;
     this.nextMs = Math.max(this.#backoff.duration, error.retryAfterMs ?? 0);
     this.#backoff = this.#backoff.next(undefined);
     return this.nextMs < leftMs;
@@ -190,6 +190,7 @@ class Pause {
  * is no reason to leave the endpoint alone.
  */
 function isEndpointFailure(error: unknown): error is TokenError {
-  if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE" || error.throttled) return false;
+  if (!(error instanceof TokenError) || error.code !== "TOKEN_UNAVAILABLE") return false;
+  if (error.throttled || error.isLocal) return false;
   return error.status === undefined || error.status >= 500;
 }

@@ -3,6 +3,7 @@ import type { Account } from "../accounts/account.ts";
 import type { GrantedTokens } from "./access_token.ts";
 import { serverAccess } from "./authorization_server.ts";
 import { importRsaKey } from "./client_authentication.ts";
+import { readKeyFile } from "./key_file.ts";
 import { requestTokens, type TokenRequestOptions } from "./token_request.ts";
 
 const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -13,8 +14,7 @@ const assertionLifetimeSeconds = 3600;
  * Obtains an access token for a Google Workspace mailbox through a service account with domain-wide delegation: a
  * signed assertion as the grant (RFC 7523 §2.1).
  *
- * @throws {TokenError}
- * @throws {TypeError} If the account has no usable key file.
+ * @throws {TokenError} Also if the account's key file can't be used.
  * @see Google, "Using OAuth 2.0 for Server to Server Applications".
  */
 export async function requestWithServiceAccount(
@@ -40,8 +40,7 @@ export async function requestWithServiceAccount(
 function noAuthentication(): void {}
 
 async function signAssertion(account: Account, server: oauth.AuthorizationServer): Promise<string> {
-  const { issuer, privateKey } = await readKeyFile(account);
-  const key = await importRsaKey(privateKey, "RSASSA-PKCS1-v1_5");
+  const { issuer, key } = await readKey(account);
   const sign = oauth.PrivateKeyJwt(key, {
     [oauth.modifyAssertion]: (header, payload) => {
       header["typ"] = "JWT";
@@ -63,23 +62,21 @@ async function signAssertion(account: Account, server: oauth.AuthorizationServer
 interface ServiceAccountKey {
   /** E-mail address of the service account. */
   readonly issuer: string;
-  /** PEM. */
-  readonly privateKey: string;
+  readonly key: CryptoKey;
 }
 
 /** Reads Google's JSON key file, or a PEM key beside which `client_id` names the service account. */
-async function readKeyFile(account: Account): Promise<ServiceAccountKey> {
-  const { privateKeyFile } = account;
-  if (privateKeyFile === undefined) {
-    throw new TypeError(
-      `Cannot sign in as service account for "${account.email}": private_key_file is missing`,
-    );
+async function readKey({ email, clientId, privateKeyFile: path }: Account): Promise<ServiceAccountKey> {
+  if (path === undefined) {
+    throw new TypeError(`Cannot sign in as service account for "${email}": private_key_file is missing`);
   }
-  const text = await Deno.readTextFile(privateKeyFile);
-  if (!text.trimStart().startsWith("{")) return { issuer: account.clientId, privateKey: text };
-  const { client_email: issuer, private_key: privateKey } = JSON.parse(text) as Record<string, unknown>;
-  if (typeof issuer !== "string" || typeof privateKey !== "string") {
-    throw new TypeError(`Cannot use "${privateKeyFile}": client_email and private_key are missing`);
-  }
-  return { issuer, privateKey };
+  const holds = "key file of a service account (JSON), or an RSA private key (PEM)";
+  return await readKeyFile({ field: "private_key_file", path, holds }, async (text) => {
+    const isJson = text.trimStart().startsWith("{");
+    const { client_email: issuer, private_key: pem } = isJson
+      ? JSON.parse(text) as Record<string, unknown>
+      : { client_email: clientId, private_key: text };
+    if (typeof issuer !== "string" || typeof pem !== "string") throw new TypeError("fields are missing");
+    return { issuer, key: await importRsaKey(pem, "RSASSA-PKCS1-v1_5") };
+  });
 }

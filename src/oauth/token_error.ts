@@ -21,6 +21,8 @@ export interface TokenErrorDetails {
   readonly retryAfterMs?: number | undefined;
   /** The endpoint works and asks to slow down. */
   readonly throttled?: boolean | undefined;
+  /** Nothing was asked: something is wrong on this machine, and the endpoint has no part in it. */
+  readonly isLocal?: boolean | undefined;
 }
 
 /** An access token that could not be had. The message names the cause, `remedy` what to do; neither holds a secret. */
@@ -35,6 +37,7 @@ export class TokenError extends Error {
   readonly traceId: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly throttled: boolean;
+  readonly isLocal: boolean;
   #refreshToken: string | undefined;
 
   /** @param cause What happened, to follow "Cannot obtain an access token: ". */
@@ -52,6 +55,7 @@ export class TokenError extends Error {
     this.traceId = details.traceId;
     this.retryAfterMs = details.retryAfterMs;
     this.throttled = details.throttled ?? false;
+    this.isLocal = details.isLocal ?? false;
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
@@ -11,6 +11,7 @@ import { finishAuthorizationCode, startAuthorizationCode } from "../../src/oauth
 import { requireProtectedUrl } from "../../src/oauth/authorization_server.ts";
 import { pollDeviceCode, startDeviceCode, waitForDeviceCode } from "../../src/oauth/device_code.ts";
 import { obtainToken } from "../../src/oauth/obtain_token.ts";
+import { TokenError } from "../../src/oauth/token_error.ts";
 import { ScriptedTokenEndpoint, type TokenAnswer } from "../support/token_endpoint.ts";
 import { testAccount, testProvider } from "../unit/oauth/test_account.ts";
 
@@ -157,13 +158,38 @@ Deno.test("service account grant acts for the mailbox with an assertion of Googl
   assert.equal(payload.exp - payload.iat, 3600);
 });
 
-Deno.test("service account grant with an unusable key file names the file and makes no request", async () => {
-  await using test = await setUp({ grant: "service_account" });
-  const privateKeyFile = join(test.folder, "key.json");
-  await Deno.writeTextFile(privateKeyFile, "{}");
-  await assert.rejects(obtainToken({ ...test.account, privateKeyFile }, request), /key\.json/);
-  assert.equal(test.endpoint.requestCount, 0);
-});
+const unusable: readonly (readonly [why: string, text: string | undefined, reason: RegExp])[] = [
+  ["is missing", undefined, /private_key_file can't be read: NotFound/],
+  ["is no JSON", "{", /private_key_file holds no key file/],
+  ["lacks the fields", "{}", /private_key_file holds no key file/],
+  [
+    "is no key",
+    "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+    /private_key_file holds no key file/,
+  ],
+  ["is a key of another kind", ecKey(), /private_key_file holds no key file/],
+];
+
+for (const [why, text, reason] of unusable) {
+  Deno.test(`service account grant with a key file that ${why} names it, and makes no request`, async () => {
+    await using test = await setUp({ grant: "service_account" });
+    const privateKeyFile = join(test.folder, "key.json");
+    if (text !== undefined) await Deno.writeTextFile(privateKeyFile, text);
+    await assert.rejects(obtainToken({ ...test.account, privateKeyFile }, request), (error) => {
+      assert.ok(error instanceof TokenError);
+      assert.deepEqual([error.code, error.isLocal], ["TOKEN_UNAVAILABLE", true]);
+      assert.match(error.message, reason);
+      assert.ok(error.remedy.includes(privateKeyFile));
+      return true;
+    });
+    assert.equal(test.endpoint.requestCount, 0);
+  });
+}
+
+function ecKey(): string {
+  return generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
+    .export({ type: "pkcs8", format: "pem" }).toString();
+}
 
 for (const url of ["http://login.example.com/token", "http://10.0.0.1/token", "ftp://localhost/", "no url"]) {
   Deno.test(`requireProtectedUrl refuses ${url}`, () => {
