@@ -38,6 +38,8 @@ export interface PreparedAccounts {
   readonly accounts: readonly Account[];
   apply(): void;
   revert(): void;
+  /** It won't be applied. */
+  discard(): void;
 }
 
 interface State {
@@ -62,8 +64,8 @@ export class AccountStore {
   readonly #file: SharedFile<AccountsDocument>;
   readonly #tokens: RefreshTokenKeeper;
   #state: State;
-  /** Does again, on what a reload has read, what was done while it read; by what it was done to. */
-  #sinceLoad: Map<string, () => void> | undefined;
+  /** Does again, on what a reload has read, what was done while it read; one for each reload, by what it was done to. */
+  readonly #sinceLoads = new Set<Map<string, () => void>>();
 
   private constructor(options: AccountStoreOptions) {
     const { file, resolveProvider } = options;
@@ -262,8 +264,8 @@ export class AccountStore {
   }
 
   /**
-   * Reads and checks the file for a reload, and changes nothing in memory yet. One at a time: what is done while one reads
-   * is done again on what that one has read, and on nothing else.
+   * Reads and checks the file for a reload, and changes nothing in memory yet. What is done until it is applied is done
+   * again on what it has read.
    *
    * @param options `resolveProvider` where the providers are reloaded too.
    * @throws {ConfigError} With every fault of the file, or if it was there and is gone.
@@ -273,8 +275,12 @@ export class AccountStore {
   ): Promise<PreparedAccounts> {
     const before = this.#state;
     const sinceLoad = new Map<string, () => void>();
-    this.#sinceLoad = sinceLoad;
-    const after = await this.#load(options.resolveProvider ?? before.resolveProvider);
+    const discard = () => void this.#sinceLoads.delete(sinceLoad);
+    this.#sinceLoads.add(sinceLoad);
+    const after = await this.#load(options.resolveProvider ?? before.resolveProvider).catch((error) => {
+      discard();
+      throw error;
+    });
     const difference = differenceOf(before.directory.byEmail, after.directory.byEmail);
     const isEmpty = Object.values(difference).every((emails) => emails.length === 0);
     return {
@@ -282,11 +288,12 @@ export class AccountStore {
       warnings: after.warnings,
       accounts: [...after.directory.byEmail.values()],
       apply: () => {
-        this.#sinceLoad = undefined;
+        discard();
         this.#use(after);
         for (const doAgain of sinceLoad.values()) doAgain();
       },
       revert: () => this.#use(before),
+      discard,
     };
   }
 
@@ -357,11 +364,13 @@ export class AccountStore {
     });
     const { account, record } = await written.promise;
     const isRenamed = account.email.toLowerCase() !== email.toLowerCase();
-    const forgotten = entersToken && this.#tokens.forget(email);
-    const renamed = isRenamed && this.#tokens.rename(email, account.email);
+    await Promise.all([
+      entersToken && this.#tokens.forget(email),
+      isRenamed && this.#tokens.rename(email, account.email),
+    ]);
+    // From here on nothing is waited for: whoever asks for the account by its new e-mail is to find it with what belongs to it.
     this.#take(`account ${account.email.toLowerCase()}`, () => this.#takeRecord(account, record));
     if (isRenamed) this.#take(`account ${email.toLowerCase()}`, () => this.#leave(email));
-    await Promise.all([forgotten, renamed]);
     return this.get(account.email) ?? account;
   }
 
@@ -389,9 +398,11 @@ export class AccountStore {
   /** Takes into memory what is on disk, and does so again after a reload that may have read the file before. */
   #take(what: string, change: () => void): void {
     change();
-    // Behind what was done to the same account before.
-    this.#sinceLoad?.delete(what);
-    this.#sinceLoad?.set(what, change);
+    for (const sinceLoad of this.#sinceLoads) {
+      // Behind what was done to the same account before.
+      sinceLoad.delete(what);
+      sinceLoad.set(what, change);
+    }
   }
 
   /** @throws {ConfigError} If the record has faults, or takes another account's e-mail or user name. */

@@ -3,7 +3,7 @@ import { ConfigError } from "../config/config_error.ts";
 import type { Account } from "./account.ts";
 import type { AccountsDocument, RawRecord } from "./accounts_file.ts";
 import { openSecret, secretContext } from "./record_secrets.ts";
-import { RotatedTokens, type Successor, type SuccessorOf } from "./rotated_tokens.ts";
+import { RotatedTokens, type SuccessorOf } from "./rotated_tokens.ts";
 import { isSealed, type SecretBox } from "./secret_box.ts";
 import type { SharedFile } from "./shared_file.ts";
 import { TokenLineage } from "./token_lineage.ts";
@@ -287,17 +287,17 @@ export class RefreshTokenKeeper {
     { email, successorOf }: { readonly email: string; readonly successorOf: SuccessorOf },
   ): StoredToken {
     const rotated = successorOf(email, stored.original);
-    return rotated === undefined ? stored : { ...stored, successor: this.#openRotated(rotated) };
+    return rotated === undefined ? stored : { ...stored, successor: this.#openRotated(email, rotated) };
   }
 
-  #openRotated({ email, refreshToken }: Successor): string {
+  #openRotated(email: string, value: string): string {
     try {
-      return this.#open(email, refreshToken);
+      return this.#open(email, value);
     } catch (cause) {
       if (!(cause instanceof Error)) throw cause;
       const finding = {
         file: this.#rotated.path,
-        path: `tokens["${email}"].refresh_token`,
+        path: `tokens["${email.toLowerCase()}"].refresh_token`,
         message: `can't be used: ${cause.message}`,
         hint:
           "give the accounts key that it was encrypted with, or remove the entry and authorize the account again",

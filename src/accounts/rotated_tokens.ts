@@ -23,16 +23,8 @@ export interface RotatedToken {
   readonly original: string;
 }
 
-/** What the state folder has in place of a token. */
-export interface Successor {
-  /** Under which it was kept: another than the account's, if that was renamed by hand. Lower case. */
-  readonly email: string;
-  /** As it stands in the file. */
-  readonly refreshToken: string;
-}
-
 /** Looks a token up by e-mail and the token that accounts.json has. */
-export type SuccessorOf = (email: string, original: string) => Successor | undefined;
+export type SuccessorOf = (email: string, original: string) => string | undefined;
 
 /** SHA-256 of a token, base64url: tells tokens apart without keeping them. */
 export function tokenDigest(token: string): string {
@@ -63,12 +55,9 @@ export class RotatedTokens {
    */
   async load(): Promise<SuccessorOf> {
     const { tokens } = await this.#file.read();
-    const holders = new Map(Object.entries(tokens).map(([email, { original }]) => [original, email]));
-    return (account, original) => {
-      const digest = tokenDigest(original);
-      const own = account.toLowerCase();
-      const email = tokens[own]?.original === digest ? own : holders.get(digest);
-      return email === undefined ? undefined : { email, refreshToken: tokens[email]!.refresh_token };
+    return (email, original) => {
+      const entry = tokens[email.toLowerCase()];
+      return entry?.original === tokenDigest(original) ? entry.refresh_token : undefined;
     };
   }
 

@@ -1,6 +1,7 @@
 /** What a reload reads anew: settings, accounts, certificates, log. Everything is checked before anything changes. */
 
 import type { ResolveProvider } from "../accounts/account_from_record.ts";
+import type { PreparedAccounts } from "../accounts/account_store.ts";
 import { ConfigError, formatFinding } from "../config/config_error.ts";
 import type { LoadedSettings } from "../config/load_settings.ts";
 import { resolveProvider } from "../config/resolve_provider.ts";
@@ -40,6 +41,8 @@ async function withinTime(prepared: Promise<PreparedReload>, signal: AbortSignal
   try {
     return await withTimeout((limited) => abortable(prepared, limited), { signal, timeoutMs: READING_MS });
   } catch (error) {
+    // It may still come to its end, and nobody waits for it.
+    prepared.then((late) => late.discard?.(), () => {});
     if (!(error instanceof DOMException && error.name === "TimeoutError")) throw error;
     throw new Error(
       `Config, accounts and certificates were not read within ${
@@ -56,11 +59,24 @@ const READING_MS = 30_000;
 type LoadSettings = (configFile: string | undefined) => Promise<LoadedSettings>;
 
 async function prepare(daemon: Daemon, load: LoadSettings): Promise<PreparedReload> {
+  // Looked for anew, a file that is away for a moment would put another in its place, or the defaults.
+  const { settings, warnings } = await load(daemon.settings.configFile);
+  const accounts = await daemon.store.prepareReload({ resolveProvider: resolverOf(settings.providers) });
+  try {
+    return await prepareWith(daemon, { settings, warnings, accounts });
+  } catch (error) {
+    accounts.discard();
+    throw error;
+  }
+}
+
+interface Read extends LoadedSettings {
+  readonly accounts: PreparedAccounts;
+}
+
+async function prepareWith(daemon: Daemon, { settings, warnings, accounts }: Read): Promise<PreparedReload> {
   const log = daemon.log.logger.getChild("lifecycle");
   const before = daemon.settings;
-  // Looked for anew, a file that is away for a moment would put another in its place, or the defaults.
-  const { settings, warnings } = await load(before.configFile);
-  const accounts = await daemon.store.prepareReload({ resolveProvider: resolverOf(settings.providers) });
   await refuseFaults(settings, accounts.accounts);
   const plans = settings.adminOnly ? [] : await planListeners(settings.listeners);
   if (!before.adminOnly) refuseMoves(plans, { file: settings.configFile, held: daemon.submission.listeners });
@@ -73,11 +89,13 @@ async function prepare(daemon: Daemon, load: LoadSettings): Promise<PreparedRelo
       accounts.apply();
       daemon.settings = { ...settings, ...pick(before, FIXED) };
       daemon.accountsChanged(authorities);
+      daemon.tokens.retryRefused();
       daemon.warmUp();
       for (const key of changedKeys(before, settings)) {
         log.warn("{setting} has changed and is taken at the next start", { setting: key });
       }
     },
+    discard: () => accounts.discard(),
   };
 }
 

@@ -58,7 +58,7 @@ export function tokenFetch(request: TokenRequestOptions): Fetch {
       const value = answer.headers.get(name);
       if (value !== null) headers.set(name, value);
     }
-    return new Response(withoutIdToken(text, body), { status: answer.status, headers });
+    return new Response(tidied(text, body), { status: answer.status, headers });
   };
 }
 
@@ -133,11 +133,15 @@ function saysError(body: Record<string, unknown> | undefined): boolean {
   return body !== undefined && typeof body["error"] === "string" && body["access_token"] === undefined;
 }
 
-/** Nobody here reads the ID token, and checking it would need each provider's issuer (Entra's `common` has none). */
-function withoutIdToken(text: string, body: Record<string, unknown> | undefined): string {
-  if (body === undefined || body["id_token"] === undefined) return text;
-  const { id_token: _unused, ...rest } = body;
-  return JSON.stringify(rest);
+/**
+ * Nobody here reads the ID token, and checking it would need each provider's issuer (Entra's `common` has none). A field
+ * that is null or empty is as good as absent, and no reason to refuse the access token beside it.
+ */
+function tidied(text: string, body: Record<string, unknown> | undefined): string {
+  if (body === undefined) return text;
+  const fields = Object.entries(body);
+  const kept = fields.filter(([name, value]) => name !== "id_token" && value !== null && value !== "");
+  return kept.length === fields.length ? text : JSON.stringify(Object.fromEntries(kept));
 }
 
 function jsonObject(text: string): Record<string, unknown> | undefined {

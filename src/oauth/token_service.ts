@@ -129,6 +129,13 @@ export class TokenService implements AsyncDisposable {
     }
   }
 
+  /** Lets accounts that were refused ask again: what was wrong at the provider, or in a file, may have been mended. */
+  retryRefused(): void {
+    for (const manager of this.#managers.values()) {
+      if (manager.state.state === "needs_authorization") manager.retry();
+    }
+  }
+
   #rename(manager: TokenManager, account: Account): void {
     this.#turns.rename(manager.account.email, account.email);
     this.#managers.set(account.email.toLowerCase(), manager);

@@ -544,3 +544,14 @@ Deno.test("accounts that would share a name are refused before their grants are 
   assert.equal(admin.tokenEndpoint.requestCount, 1);
   assert.equal((await admin.fileRecords())[0].refresh_token, "rotated");
 });
+
+Deno.test("PATCH refuses what only the adding of an account takes", async () => {
+  await using admin = await AdminFixture.start({ accounts: [newAccount("a@example.com")] });
+  const before = await admin.fileRecords();
+  const { status, body } = await admin.call("PATCH", "/admin/accounts/a@example.com", {
+    body: { verify: true },
+  });
+  assert.equal(status, 400);
+  assert.equal(body.details[0].path, "verify");
+  assert.deepEqual(await admin.fileRecords(), before);
+});

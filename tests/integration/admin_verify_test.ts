@@ -154,7 +154,7 @@ Deno.test("a rotated refresh token that verify can't write is used, and written 
 
 Deno.test("verify keeps a rotated refresh token although nothing else of the answer can be used", async () => {
   await using lab = await startWithUpstream();
-  lab.admin.tokenEndpoint.once(grants("t", { refresh_token: "rotated", expires_in: null }));
+  lab.admin.tokenEndpoint.once(grants("t", { refresh_token: "rotated", expires_in: "soon" }));
   const { body } = await lab.admin.call("POST", path);
   assert.equal(body.success, false);
   assert.equal((await lab.admin.fileRecords())[0].refresh_token, "rotated");

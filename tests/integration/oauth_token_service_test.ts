@@ -282,7 +282,7 @@ const answersWithFaults: [body: Record<string, unknown>, expected: RegExp][] = [
   [{ token_type: "mac" }, /answer has no usable token_type$/],
   [{ expires_in: "soon" }, /answer has no usable expires_in$/],
   [{ refresh_token: 1 }, /answer has no usable refresh_token$/],
-  [{ scope: null }, /answer has no usable scope$/],
+  [{ scope: 1 }, /answer has no usable scope$/],
 ];
 
 for (const [body, expected] of answersWithFaults) {
@@ -294,10 +294,10 @@ for (const [body, expected] of answersWithFaults) {
 }
 
 const halfUsableAnswers: [why: string, body: Record<string, unknown>][] = [
-  ["expires_in is null", { expires_in: null }],
+  ["expires_in is text", { expires_in: "soon" }],
   ["expires_in is negative", { expires_in: -1 }],
   ["token_type is missing", { token_type: undefined }],
-  ["scope is null", { scope: null }],
+  ["scope is a number", { scope: 1 }],
   ["access_token has a control character", { access_token: "token-1\x01" }],
   ["access_token is missing", { access_token: undefined }],
   ["access_token is missing and an error there", { access_token: undefined, error: "server_error" }],
@@ -320,6 +320,28 @@ for (const [why, body] of halfUsableAnswers) {
     assert.doesNotMatch(test.logged(), /refresh-1/);
   });
 }
+
+for (const empty of [null, ""]) {
+  Deno.test(`TokenService takes fields of an answer that are ${JSON.stringify(empty)} for absent`, async () => {
+    await using test = await setUp();
+    test.endpoint.once(
+      tokenBody(1, { refresh_token: empty, scope: empty, expires_in: empty, id_token: empty }),
+    );
+    assert.equal((await test.manager.get(never)).value, "token-1");
+    assert.deepEqual(test.persisted, []);
+  });
+}
+
+Deno.test("TokenService.retryRefused lets accounts ask again whose refusal somebody has mended", async () => {
+  await using test = await setUp();
+  test.endpoint.once({ status: 401, body: { error: "invalid_client" } });
+  await assert.rejects(test.manager.get(never), { code: "NEEDS_AUTHORIZATION" });
+  await assert.rejects(test.manager.get(never), { code: "NEEDS_AUTHORIZATION" });
+  assert.equal(test.endpoint.requestCount, 1);
+  test.service.retryRefused();
+  await test.manager.get(never);
+  assert.equal(test.endpoint.requestCount, 2);
+});
 
 Deno.test("TokenService takes a response with an ID token of any issuer", async () => {
   await using test = await setUp();

@@ -100,6 +100,14 @@ async function editLive<T>(context: AdminContext, edit: () => Promise<T>): Promi
 }
 
 async function patchOf({ password, ...fields }: z.infer<typeof accountPatchSchema>): Promise<AccountPatch> {
+  const foreign = ["verify", "overwrite"].filter((field) => field in fields);
+  if (foreign.length > 0) {
+    const fault = {
+      message: "is no field of an account",
+      hint: "verify it with POST /admin/accounts/{email}/verify",
+    };
+    throw new RequestProblem(400, "The account has faults", foreign.map((path) => ({ path, ...fault })));
+  }
   if (password === undefined && Object.keys(fields).length === 0) {
     throw new RequestProblem(400, "There is nothing to change: name at least one field");
   }
