@@ -95,6 +95,28 @@ Deno.test("account add and remove are live in the running daemon", async () => {
   await client.command(`AUTH PLAIN ${btoa(`\0${bert.email}\0${bert.password}`)}`, "535 *");
 });
 
+Deno.test("account remove tells the daemon of those it has removed before one that failed", async () => {
+  await using lab = await AdminDaemon.start();
+  const { account } = lab.sandbox;
+  const path = join(lab.daemon.directory, "accounts.json");
+  const [record] = JSON.parse(await Deno.readTextFile(path));
+  const other = { ...record, email: "other@sandbox.example" };
+  delete other.username;
+  await Deno.writeTextFile(path, JSON.stringify([record, other]));
+  // Somebody else removes the second one while this command asks.
+  const input = new ScriptedInput(true, { answers: ["y"] });
+  input.ask = async () => {
+    await Deno.writeTextFile(path, JSON.stringify([record]));
+    return "y";
+  };
+  const args = ["account", "remove", account.email, other.email, ...accountOptionsOf(lab)];
+  const { status, err } = await runCli(args, { env, input });
+  assert.equal(status, 1);
+  assert.match(err, /^Removed sender@sandbox\.example\. The daemon at .* has taken it over\nerror: .*other@/);
+  using client = await lab.connect();
+  await client.command(`AUTH PLAIN ${btoa(`\0${account.email}\0${account.password}`)}`, "535 *");
+});
+
 Deno.test("send-test tells the running daemon of the refresh token that it has traded in", async () => {
   await using lab = await AdminDaemon.start();
   const { account, tokens } = lab.sandbox;
