@@ -60,6 +60,16 @@ Deno.test("stop works while config.json is broken", async () => {
   assert.match(err, /the configuration has faults/);
 });
 
+Deno.test("status finds the daemon by the environment while config.json is broken", async () => {
+  await using lab = await AdminDaemon.start({ args: ["--admin-only"] });
+  await Deno.writeTextFile(join(lab.daemon.directory, "config.json"), "{");
+  const { hostname, port } = lab.daemon.ready.admin;
+  const place = { XOAUTH2_ADMIN_HOST: hostname, XOAUTH2_ADMIN_PORT: `${port}` };
+  const args = ["status", "--json", "--config", join(lab.daemon.directory, "config.json")];
+  const { json } = await runCli(args, { env: { ...env, ...place } });
+  assert.equal(json.pid, lab.daemon.pid);
+});
+
 Deno.test("reload tells the difference", async () => {
   await using lab = await AdminDaemon.start();
   await Deno.writeTextFile(join(lab.daemon.directory, "accounts.json"), "[]");
