@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { AdminDaemon, bodyOf } from "./admin_daemon_fixture.ts";
 import { adminToken } from "./admin_fixture.ts";
+import { ChildProcess } from "../support/child_process.ts";
+import { programFromSource } from "../support/daemon_process.ts";
 import { CliFixture, runCli, ScriptedInput } from "./cli_fixture.ts";
 
 /** The options that lead to a daemon and its files. */
@@ -240,4 +242,14 @@ Deno.test("every command's help has an example", async () => {
     assert.equal(status, 0);
     assert.match(out, /Examples?:\n(.*\n)* {2}.*xoauth2-proxy/, name.join(" "));
   }
+});
+
+Deno.test("commands reach the daemon directly although HTTP_PROXY names a proxy", async () => {
+  await using lab = await AdminDaemon.start({ args: ["--admin-only"] });
+  using proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const proxyUrl = `http://127.0.0.1:${proxy.addr.port}`;
+  const command = [...programFromSource(), "status", "--json", ...optionsOf(lab)] as [string, ...string[]];
+  await using child = ChildProcess.spawn({ command, env: { ...env, HTTP_PROXY: proxyUrl } });
+  const line = await child.waitForLine(({ stdout }) => stdout[0], { what: "The status" });
+  assert.equal(JSON.parse(line).pid, lab.daemon.pid);
 });
