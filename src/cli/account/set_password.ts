@@ -20,7 +20,10 @@ Examples:
 export function registerAccountSetPassword(group: Command, context: CommandContext): void {
   const command = group.command("set-password").description("set what SMTP clients sign in with")
     .argument("<email>", "the mailbox")
-    .option("--password-file <FILE>", 'file with the password; "-" is standard input')
+    .option(
+      "--password-file <FILE>",
+      'file with the password, without blanks around it; "-" is standard input',
+    )
     .addOption(new Option("--generate", "make a random one, and print it").conflicts("passwordFile"))
     .addOption(
       new Option("--remove", "have none: clients on this machine only").conflicts([
