@@ -24,7 +24,13 @@ if (import.meta.main) {
   const status = await runProgram(Deno.args, {
     env,
     out,
-    err: (line) => writeLine(Deno.stderr, line),
+    err: (line) => {
+      try {
+        writeLine(Deno.stderr, line);
+      } catch {
+        // There is nobody left to tell; the exit status does.
+      }
+    },
     isTerminal: Deno.stdout.isTerminal(),
     runDaemon: async (settings) => (await import("./daemon/run_daemon.ts")).runDaemon(settings, { env, out }),
     validateAccounts: async (settings) =>

@@ -30,7 +30,10 @@ export interface AccountWork {
   readonly finishEdit: (result: Readonly<Record<string, unknown>>, text: string) => Promise<void>;
 }
 
-/** Runs an account command on the opened accounts file; failures are told as `runCommand` does. */
+/**
+ * Runs an account command on the opened accounts file; failures are told as `runCommand` does. At a signal the work ends
+ * where it stands, but what `LocalServices.whole` has begun: a refresh token that the provider has rotated is to be kept.
+ */
 export async function runAccountCommand(
   command: Command,
   { context, work }: {
@@ -40,6 +43,7 @@ export async function runAccountCommand(
 ): Promise<void> {
   const { runCommand } = await import("./command_failure.ts");
   const { openLocalServices } = await import("./local_services.ts");
+  const { untilSignal } = await import("./until_signal.ts");
   const { json = false, tokenFile } = command.opts<DaemonOptions>();
   await runCommand(async () => {
     const settings = await loadCommandSettings(command, context);
@@ -59,6 +63,12 @@ export async function runAccountCommand(
       context.out(text);
       context.out(notice.text);
     };
-    await work({ services, context, json, tellDaemon, finishEdit });
+    const interruption = await untilSignal(() => work({ services, context, json, tellDaemon, finishEdit }));
+    if (!interruption) return;
+    context.finish(interruption.status);
+    if (context.isTerminal) context.err(""); // Off the line of a progress bar or a question.
+    context.err(
+      `Stopped by ${interruption.signal}: if a daemon runs, "xoauth2-proxy reload" tells it of what has changed`,
+    );
   }, { context, json });
 }

@@ -5,6 +5,9 @@ import { RequestProblem } from "../admin/request_problem.ts";
 import { CommandFailure } from "./command_failure.ts";
 import type { LocalServices } from "./local_services.ts";
 
+/** Takes accounts in. */
+export type Admission = Pick<AccountAdmission, "admit">;
+
 /**
  * Adds an account by the rules of the admin API.
  *
@@ -25,15 +28,16 @@ export async function addAccount(body: NewAccount, services: LocalServices): Pro
   }
 }
 
-/** Takes accounts in as the API does, into the accounts file. */
-export function admissionOf({ store, tokens, settings }: LocalServices): AccountAdmission {
-  return new AccountAdmission({
+/** Takes accounts in as the API does, into the accounts file; none is cut off between its verification and that. */
+export function admissionOf({ store, tokens, settings, whole }: LocalServices): Admission {
+  const admission = new AccountAdmission({
     accounts: store,
     tokens,
     providers: () => settings.providers,
     now: Date.now,
     log: getLogger(["xoauth2-proxy", "command"]),
   }, new AbortController().signal);
+  return { admit: (body) => whole(() => admission.admit(body)) };
 }
 
 /** A problem of the API for a terminal. */

@@ -1,5 +1,7 @@
 /** Speaks to a running daemon over its admin API. */
 
+import { Buffer } from "node:buffer";
+import { type IncomingMessage, request } from "node:http";
 import { findAdminToken } from "../admin/admin_token.ts";
 import type { Environment } from "../config/platform_places.ts";
 import type { Settings } from "../config/settings.ts";
@@ -42,6 +44,11 @@ export class NoDaemonError extends CommandFailure {
     );
     this.doubt = doubt;
   }
+}
+
+interface AdminRequest {
+  readonly method?: "GET" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const requestTimeoutMs = 15_000;
@@ -100,12 +107,12 @@ export class AdminClient {
 
   async #fetch(
     path: string,
-    init: RequestInit,
+    asked: AdminRequest,
     { timeoutMs }: { readonly timeoutMs: number },
   ): Promise<AdminAnswer> {
     const never = new AbortController().signal;
     const { status, text } = await withTimeout(
-      (signal) => this.#exchange(path, { ...init, signal }),
+      (signal) => this.#exchange(path, asked, signal),
       { signal: never, timeoutMs },
     );
     const body = parseObject(text);
@@ -113,16 +120,18 @@ export class AdminClient {
     return { status, body };
   }
 
-  async #exchange(path: string, init: RequestInit): Promise<{ status: number; text: string }> {
+  async #exchange(
+    path: string,
+    asked: AdminRequest,
+    signal: AbortSignal,
+  ): Promise<{ status: number; text: string }> {
     try {
-      const answer = await fetch(`${this.url}${path}`, init);
-      return { status: answer.status, text: await answer.text() };
+      return await exchange(`${this.url}${path}`, asked, signal);
     } catch (error) {
-      if (error instanceof DOMException && error.name === "TimeoutError") {
+      if (signal.aborted) {
         throw new CommandFailure(`The daemon at ${this.url} did not answer in time`, { cause: error });
       }
-      if (error instanceof TypeError) throw this.#noDaemon({ cause: error });
-      throw error;
+      throw this.#noDaemon({ cause: error });
     }
   }
 
@@ -146,6 +155,19 @@ export class AdminClient {
   #stranger(): CommandFailure {
     return new CommandFailure(`Something else than this program answers at ${this.url}: see --admin-port`);
   }
+}
+
+/** Not by `fetch`, which would go through the proxy that HTTP_PROXY names, even to this machine, and show it the token. */
+async function exchange(
+  url: string,
+  { method = "GET", headers = {} }: AdminRequest,
+  signal: AbortSignal,
+): Promise<{ status: number; text: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  request(url, { method, headers, signal, agent: false }, resolve).on("error", reject).end();
+  const answer = await promise;
+  const octets: Uint8Array[] = await Array.fromAsync(answer);
+  return { status: answer.statusCode ?? 0, text: Buffer.concat(octets).toString() };
 }
 
 /** @returns Nothing if the text is no JSON object. */

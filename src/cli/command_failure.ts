@@ -21,6 +21,9 @@ export class CommandFailure extends Error {
   }
 }
 
+/** Standard output can't be written, as on a full disk: what a command had to say is not said. */
+export class OutputFailure extends CommandFailure {}
+
 /** How a command answers. */
 export interface OutputOptions {
   /** One JSON object on standard output in place of text. */
@@ -39,7 +42,9 @@ export async function runCommand(
     const { status, message, findings } = describe(error);
     context.finish(status);
     if (/^(debug|trace)$/i.test(context.env["XOAUTH2_LOG_LEVEL"] ?? "")) context.err(`${error.stack}`);
-    if (json) return context.out(jsonLine({ success: false, error: message, details: findings }));
+    if (json && !(error instanceof OutputFailure)) {
+      return context.out(jsonLine({ success: false, error: message, details: findings }));
+    }
     context.err(`${styled("error:", "red", context.isTerminal)} ${message}`);
     for (const { file, path, message: what, hint } of findings) {
       context.err(`  ${[file, path].filter((part) => part !== "").join(": ")}: ${what}`);

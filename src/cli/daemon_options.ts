@@ -48,9 +48,10 @@ export async function daemonOf(command: Command, context: CommandContext): Promi
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const { currentPlatform, platformPlaces } = await import("../config/platform_places.ts");
-    const { adminHost: hostname = "127.0.0.1", adminPort: port = defaultAdminPort } = startSettingsOf(
-      command,
-    );
+    const { adminHost: hostname = "127.0.0.1", adminPort: port = defaultAdminPort } = {
+      ...environmentSettings(env).settings,
+      ...startSettingsOf(command),
+    };
     context.err(`warning: the configuration has faults (see check); asking ${hostname}:${port}`);
     const { stateDirectory } = platformPlaces(currentPlatform(), env);
     return new AdminClient({

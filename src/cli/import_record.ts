@@ -1,13 +1,12 @@
 import { AccountStoreError } from "../accounts/account_store_error.ts";
-import type { AccountAdmission } from "../admin/account_admission.ts";
 import type { NewAccount } from "../admin/account_body.ts";
 import { RequestProblem } from "../admin/request_problem.ts";
 import { ConfigError, formatFinding } from "../config/config_error.ts";
-import { problemText } from "./add_account.ts";
+import { type Admission, problemText } from "./add_account.ts";
 
 /** How one record is taken in. */
 export interface ImportRecordOptions {
-  readonly admission: AccountAdmission;
+  readonly admission: Admission;
   readonly verify: boolean;
   readonly overwrite: boolean;
 }

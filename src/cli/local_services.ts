@@ -13,13 +13,21 @@ import { TokenService } from "../oauth/token_service.ts";
 import { Deadlines } from "../transport/deadlines.ts";
 import { Dialer } from "../upstream/dialer.ts";
 
-/** Open services. Disposing them lets what is being written finish. */
+/**
+ * Open services. Disposing them begins no more token requests, gives those under way half a second for their answer, and lets
+ * what is being written finish.
+ */
 export interface LocalServices extends AsyncDisposable {
   readonly settings: Settings;
   readonly store: AccountStore;
   readonly tokens: TokenService;
   readonly dialer: Dialer;
   readonly mailboxes: MailboxDirectory;
+  /**
+   * Runs what isn't to be cut off between a provider's answer and the accounts file. It is waited for when the services are
+   * disposed of; from then on nothing is begun, and who waits for a result gets none.
+   */
+  readonly whole: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** Where the services look. */
@@ -66,19 +74,51 @@ export async function openLocalServices(options: LocalServicesOptions): Promise<
   mailboxes.refresh(await readAuthorities(providers));
   const deadlines = new Deadlines();
   const dialer = new Dialer({ deadlines, now: Date.now, clientName: settings.submission.hostname });
+  const wholes = new Wholes();
   return {
     settings,
     store,
     tokens,
     dialer,
     mailboxes,
+    whole: (work) => wholes.run(work),
     async [Symbol.asyncDispose]() {
-      await tokens.close();
+      await Promise.all([tokens.close(), wholes.close()]);
       await store.close();
       deadlines[Symbol.dispose]();
     },
   };
 }
+
+/** What is to be waited for at the end. */
+class Wholes {
+  readonly #running = new Set<Promise<unknown>>();
+  #isClosing = false;
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosing) return await never;
+    const result = work();
+    const ended: Promise<unknown> = Promise.allSettled([result]).finally(() => this.#running.delete(ended));
+    this.#running.add(ended);
+    await ended;
+    return await (this.#isClosing ? never : result);
+  }
+
+  /** Resolves when all have ended, or after a while: a provider may leave them without an answer. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, graceMs);
+    await Promise.race([Promise.all(this.#running), over]);
+    clearTimeout(timer);
+  }
+}
+
+/** As long as the token service waits for answers. */
+const graceMs = 500;
+
+/** Never settles. */
+const never = new Promise<never>(() => {});
 
 /** Nobody has configured it in a command, so it writes nothing: commands say themselves what matters. */
 function commandLog() {

@@ -22,20 +22,23 @@ export interface ObtainGrantOptions {
   readonly input: CommandInput;
   /** Tells the user what to do. */
   readonly tell: (line: string) => void;
+  /** Makes the request that brings the grant, and keeps the grant. */
+  readonly finish: (ask: () => Promise<Granted>) => Promise<void>;
 }
 
-type Granted = GrantedTokens & { readonly refreshToken: string };
+/** A grant, with the token that stands for it. */
+export type Granted = GrantedTokens & { readonly refreshToken: string };
 
 const userTimeoutMs = 600_000;
 const requestTimeoutMs = 30_000;
 
 /**
- * Has the mailbox's user grant access.
+ * Has the mailbox's user grant access; resolves when the grant is kept.
  *
  * @throws {TokenError} If the user or the provider refused.
  * @throws {CommandFailure} If nobody came back, or the provider has no such way.
  */
-export async function obtainGrant(account: Account, options: ObtainGrantOptions): Promise<Granted> {
+export async function obtainGrant(account: Account, options: ObtainGrantOptions): Promise<void> {
   const endpoints = new EndpointClient();
   try {
     switch (options.method) {
@@ -56,7 +59,7 @@ export async function obtainGrant(account: Account, options: ObtainGrantOptions)
 
 type Way = ObtainGrantOptions & { readonly endpoints: EndpointClient };
 
-async function byBrowser(account: Account, { redirectUri, tell, endpoints }: Way): Promise<Granted> {
+async function byBrowser(account: Account, { redirectUri, tell, finish, endpoints }: Way): Promise<void> {
   await using listener = listenForRedirect(redirectUri);
   const pending = await startAuthorizationCode(account, {
     redirectUri: listener.redirectUri,
@@ -66,22 +69,22 @@ async function byBrowser(account: Account, { redirectUri, tell, endpoints }: Way
   tell(`  ${pending.url}`);
   tell("(browser on another machine? stop this with Ctrl+C, and add --manual)");
   const callbackUrl = await limited(userTimeoutMs, (signal) => listener.callback(pending.state, signal));
-  return await exchange(account, { pending, callbackUrl, endpoints });
+  await finish(() => exchange(account, { pending, callbackUrl, endpoints }));
 }
 
 async function byPastedUrl(
   account: Account,
-  { redirectUri = "http://localhost", input, tell, endpoints }: Way,
-): Promise<Granted> {
+  { redirectUri = "http://localhost", input, tell, finish, endpoints }: Way,
+): Promise<void> {
   const pending = await startAuthorizationCode(account, { redirectUri, loginHint: account.email });
   tell(`Open this address in any browser, and sign in as ${account.email}:`);
   tell(`  ${pending.url}`);
   tell("The browser ends at a page that can't be shown. Copy its whole address.");
   const callbackUrl = input.isTerminal ? await input.ask("Address:") : (await input.readAll()).trim();
-  return await exchange(account, { pending, callbackUrl, endpoints });
+  await finish(() => exchange(account, { pending, callbackUrl, endpoints }));
 }
 
-async function byDeviceCode(account: Account, { tell, endpoints }: Way): Promise<Granted> {
+async function byDeviceCode(account: Account, { tell, finish, endpoints }: Way): Promise<void> {
   const fetch = endpoints.fetchFor(account.provider);
   const device = await limited(
     requestTimeoutMs,
@@ -90,7 +93,9 @@ async function byDeviceCode(account: Account, { tell, endpoints }: Way): Promise
   tell(`Open ${device.verificationUri} on any device, sign in as ${account.email}, and enter the code:`);
   tell(`  ${device.userCode}`);
   const leftMs = device.expiresAtMs - Date.now() + requestTimeoutMs;
-  return await limited(leftMs, (signal) => waitForDeviceCode(device, { client: account, signal, fetch }));
+  await finish(() =>
+    limited(leftMs, (signal) => waitForDeviceCode(device, { client: account, signal, fetch }))
+  );
 }
 
 async function exchange(

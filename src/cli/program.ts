@@ -3,6 +3,7 @@ import { nearestKey } from "../config/nearest_key.ts";
 import type { Environment } from "../config/platform_places.ts";
 import { registerCheck, type ValidateAccounts } from "./check.ts";
 import type { CommandContext } from "./command_context.ts";
+import { OutputFailure } from "./command_failure.ts";
 import { exitStatus } from "../lifecycle/exit_status.ts";
 import type { CommandInput } from "./terminal_input.ts";
 import { registerStart, type RunDaemon } from "./start.ts";
@@ -36,7 +37,7 @@ export async function runProgram(args: readonly string[], options: ProgramOption
   const { out, err, isTerminal } = options;
   const context: CommandContext = {
     ...options,
-    out: (line) => out(printable(line, isTerminal)),
+    out: (line) => writeOut(printable(line, isTerminal), out),
     err: (line) => err(printable(line, isTerminal)),
     finish: (ended) => status = ended,
   };
@@ -49,11 +50,25 @@ export async function runProgram(args: readonly string[], options: ProgramOption
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
+    if (error instanceof OutputFailure) {
+      context.err(`error: ${error.message}`);
+      return error.status;
+    }
     if (!(error instanceof CommanderError)) throw error;
     // Help that was asked for is thrown with 0 as well.
     return error.exitCode === 0 ? exitStatus.clean : exitStatus.usage;
   }
   return status;
+}
+
+/** @throws {OutputFailure} If it can't be written. */
+function writeOut(line: string, out: (line: string) => void): void {
+  try {
+    out(line);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new OutputFailure(`Cannot write to standard output: ${error.message}`, { cause: error });
+  }
 }
 
 function createProgram(context: CommandContext, options: ProgramOptions): Command {

@@ -20,7 +20,7 @@ export interface SecretRequest {
 }
 
 /**
- * Reads a secret. Line ends around it don't count.
+ * Reads a secret. Blanks and line ends around it don't count.
  *
  * @returns Nothing if none is given.
  * @throws {CommandFailure} If the file can't be read, or nothing is in it.

@@ -65,9 +65,10 @@ export function statusLines(status: StatusBody, options: StatusScreenOptions): s
     ...headLines(status, options),
     ...trouble("Needs authorization", accounts.filter(needsAuthorization), {
       ...options,
-      describe: ({ email, token }) => [
-        token.last_error ?? "the provider refused the grant",
-        `${token.remedy ?? "Authorize it again"}: xoauth2-proxy account authorize ${email}`,
+      describe: ({ email, token: { last_error, remedy = "Authorize it again" } }) => [
+        last_error ?? "the provider refused the grant",
+        // Elsewhere the app, its secret or its rights are at fault, and there may be no user to authorize it.
+        /authorize/i.test(remedy) ? `${remedy}: xoauth2-proxy account authorize ${email}` : remedy,
       ],
     }),
     ...trouble("No token at the moment", accounts.filter(({ token }) => token.state === "failing"), {

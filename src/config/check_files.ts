@@ -1,4 +1,5 @@
 import type { Finding } from "./config_error.ts";
+import { readSmallFile, whyUnread } from "./read_small_file.ts";
 import type { Settings } from "./settings.ts";
 
 interface NamedFile {
@@ -13,11 +14,11 @@ interface NamedFile {
 /**
  * Finds certificates and keys that settings name and that can't be used, without using them.
  *
- * @param readFile Default: `Deno.readTextFile`.
+ * @param readFile Default: `readSmallFile`.
  */
 export async function checkFiles(
   settings: Settings,
-  readFile: (path: string) => Promise<string> = Deno.readTextFile,
+  readFile: (path: string) => Promise<string> = readSmallFile,
 ): Promise<Finding[]> {
   const file = settings.configFile ?? "config.json";
   const findings = await Promise.all(namedFiles(settings).map((named) => checkFile(named, file, readFile)));
@@ -65,7 +66,7 @@ async function checkFile(
     return {
       file,
       path: key,
-      message: `names "${path}", which can't be read: ${error.name}`,
+      message: `names "${path}", which can't be read: ${whyUnread(error)}`,
       hint: "mend the path, or let the user that the daemon runs as read the file",
     };
   }

@@ -56,11 +56,15 @@ export function resolveProvider(
   return resolved;
 }
 
-/** An account may have fewer connections than its provider allows, or more than config.json gives others. */
+/**
+ * An account may have fewer connections than its provider allows, or more than config.json gives others; where two keys of it
+ * count them, the smaller number holds.
+ */
 function limitsOf(base: MailboxLimits, { limits, maxConnections }: AccountOverrides): MailboxLimits {
   const allowed = base.providerConnections ?? base.connections;
-  const wanted = maxConnections ?? limits?.connections ?? base.connections;
-  return { ...base, ...limits, connections: Math.min(allowed, wanted) };
+  const wanted = [maxConnections, limits?.connections].filter((count) => count !== undefined);
+  const own = wanted.length === 0 ? [base.connections] : wanted;
+  return { ...base, ...limits, connections: Math.min(allowed, ...own) };
 }
 
 function poolOf(base: PoolSettings, { pool, maxTransactions }: AccountOverrides): PoolSettings {

@@ -8,6 +8,7 @@ import { findAdminToken } from "../admin/admin_token.ts";
 import { checkFiles } from "../config/check_files.ts";
 import { checkAccountsFile, checkLogFile, checkStateFolder } from "../config/check_places.ts";
 import { ConfigError, type Finding } from "../config/config_error.ts";
+import { readSmallFile, UnfitFileError, whyUnread } from "../config/read_small_file.ts";
 import type { Endpoint, Settings } from "../config/settings.ts";
 import { checkPairs } from "./listener_plans.ts";
 
@@ -98,15 +99,17 @@ export async function findKeyFaults(
 
 async function keyFault(path: string): Promise<string | undefined> {
   try {
-    const text = await Deno.readTextFile(path);
+    const text = await readSmallFile(path);
     const isJson = text.trimStart().startsWith("{");
     createPrivateKey(isJson ? String(JSON.parse(text)["private_key"]) : text);
     return undefined;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const isOfSystem = Object.values(Deno.errors).some((kind) => error instanceof kind);
+    const kinds = [UnfitFileError, ...Object.values(Deno.errors)];
     // What else went wrong is told by its library in words that may quote the key.
-    return isOfSystem ? `can't be read: ${error.name}` : "holds no private key";
+    return kinds.some((kind) => error instanceof kind)
+      ? `can't be read: ${whyUnread(error)}`
+      : "holds no private key";
   }
 }
 

@@ -29,7 +29,10 @@ const prefix = "xoauth2_proxy";
 /** From a loopback reply to a provider that takes its time. */
 const replyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-/** All metrics, in a registry of their own. Labels have few, fixed values; no address, no text from a peer. */
+/**
+ * All metrics, in a registry of their own. Labels have few, fixed values and no text from a peer. Only the connections of
+ * pools are told by account, with its address in clear, and only while there are few accounts.
+ */
 export class Metrics implements Disposable {
   readonly #registry = new Registry();
   readonly #process: Disposable;

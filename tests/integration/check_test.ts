@@ -203,6 +203,27 @@ for (const { name, config, env = {}, prepare, expected, atStart } of unusable) {
   });
 }
 
+Deno.test({
+  name: "check doesn't wait for a key file without an end",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using fixture = await CliFixture.create();
+    const pipe = join(fixture.directory, "pipe");
+    assert.ok((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+    const account = {
+      email: "a@example.com",
+      provider: "gmail",
+      grant: "service_account",
+      client_id: "app",
+      private_key_file: pipe,
+    };
+    await fixture.write("accounts.json", JSON.stringify([account]));
+    const { status, json } = await fixture.run(["check", "--json"]);
+    assert.equal(status, 0);
+    assert.match(json.warnings[0].message, /pipe", which can't be read: it is no regular file/);
+  },
+});
+
 Deno.test("check leaves alone what it looks at", async () => {
   await using fixture = await CliFixture.create({ log: { file: "proxy.log" } });
   const { status } = await fixture.run(["check"]);

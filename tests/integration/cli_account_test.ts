@@ -218,6 +218,26 @@ Deno.test("account remove removes nothing when one of several isn't there", asyn
   assert.equal((await lab.cli.records()).length, 1);
 });
 
+Deno.test("account remove removes nothing when a listener needs one of several", async () => {
+  const device = { port: 2526, account: "bert@example.com", allowed_clients: ["127.0.0.1"] };
+  await using fixture = await CliFixture.create({ listeners: [device] }, [
+    newAccount("anna@example.com", { provider: "gmail" }),
+    newAccount("bert@example.com", { provider: "gmail" }),
+  ]);
+  const { status, err } = await fixture.run(["account", "remove", "anna@example.com", "bert@example.com"]);
+  assert.equal(status, 1);
+  assert.match(err, /Cannot remove or rename "bert@example\.com"/);
+  assert.equal((await fixture.records()).length, 2);
+});
+
+Deno.test("account remove takes an account that is named twice once", async () => {
+  await using lab = await start([anna, newAccount("bert@example.com")]);
+  const args = ["account", "remove", "anna@example.com", "Anna@Example.com", "--json"];
+  const { status, json } = await lab.cli.run(args);
+  assert.equal(status, 0);
+  assert.deepEqual(json.removed, ["anna@example.com"]);
+});
+
 Deno.test("account import adds what is new and good, and tells the rest", async () => {
   await using lab = await start([anna]);
   lab.endpoint.always(({ form }) =>

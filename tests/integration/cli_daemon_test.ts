@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { AdminDaemon, bodyOf } from "./admin_daemon_fixture.ts";
 import { adminToken } from "./admin_fixture.ts";
+import { ChildProcess } from "../support/child_process.ts";
+import { programFromSource } from "../support/daemon_process.ts";
 import { CliFixture, runCli, ScriptedInput } from "./cli_fixture.ts";
 
 /** The options that lead to a daemon and its files. */
@@ -60,6 +62,16 @@ Deno.test("stop works while config.json is broken", async () => {
   assert.match(err, /the configuration has faults/);
 });
 
+Deno.test("status finds the daemon by the environment while config.json is broken", async () => {
+  await using lab = await AdminDaemon.start({ args: ["--admin-only"] });
+  await Deno.writeTextFile(join(lab.daemon.directory, "config.json"), "{");
+  const { hostname, port } = lab.daemon.ready.admin;
+  const place = { XOAUTH2_ADMIN_HOST: hostname, XOAUTH2_ADMIN_PORT: `${port}` };
+  const args = ["status", "--json", "--config", join(lab.daemon.directory, "config.json")];
+  const { json } = await runCli(args, { env: { ...env, ...place } });
+  assert.equal(json.pid, lab.daemon.pid);
+});
+
 Deno.test("reload tells the difference", async () => {
   await using lab = await AdminDaemon.start();
   await Deno.writeTextFile(join(lab.daemon.directory, "accounts.json"), "[]");
@@ -93,6 +105,28 @@ Deno.test("account add and remove are live in the running daemon", async () => {
   assert.equal(removed.json.daemon, "reloaded");
   using client = await lab.connect();
   await client.command(`AUTH PLAIN ${btoa(`\0${bert.email}\0${bert.password}`)}`, "535 *");
+});
+
+Deno.test("account remove tells the daemon of those it has removed before one that failed", async () => {
+  await using lab = await AdminDaemon.start();
+  const { account } = lab.sandbox;
+  const path = join(lab.daemon.directory, "accounts.json");
+  const [record] = JSON.parse(await Deno.readTextFile(path));
+  const other = { ...record, email: "other@sandbox.example" };
+  delete other.username;
+  await Deno.writeTextFile(path, JSON.stringify([record, other]));
+  // Somebody else removes the second one while this command asks.
+  const input = new ScriptedInput(true, { answers: ["y"] });
+  input.ask = async () => {
+    await Deno.writeTextFile(path, JSON.stringify([record]));
+    return "y";
+  };
+  const args = ["account", "remove", account.email, other.email, ...accountOptionsOf(lab)];
+  const { status, err } = await runCli(args, { env, input });
+  assert.equal(status, 1);
+  assert.match(err, /^Removed sender@sandbox\.example\. The daemon at .* has taken it over\nerror: .*other@/);
+  using client = await lab.connect();
+  await client.command(`AUTH PLAIN ${btoa(`\0${account.email}\0${account.password}`)}`, "535 *");
 });
 
 Deno.test("send-test tells the running daemon of the refresh token that it has traded in", async () => {
@@ -208,4 +242,14 @@ Deno.test("every command's help has an example", async () => {
     assert.equal(status, 0);
     assert.match(out, /Examples?:\n(.*\n)* {2}.*xoauth2-proxy/, name.join(" "));
   }
+});
+
+Deno.test("commands reach the daemon directly although HTTP_PROXY names a proxy", async () => {
+  await using lab = await AdminDaemon.start({ args: ["--admin-only"] });
+  using proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const proxyUrl = `http://127.0.0.1:${proxy.addr.port}`;
+  const command = [...programFromSource(), "status", "--json", ...optionsOf(lab)] as [string, ...string[]];
+  await using child = ChildProcess.spawn({ command, env: { ...env, HTTP_PROXY: proxyUrl } });
+  const line = await child.waitForLine(({ stdout }) => stdout[0], { what: "The status" });
+  assert.equal(JSON.parse(line).pid, lab.daemon.pid);
 });

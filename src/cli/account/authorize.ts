@@ -39,7 +39,7 @@ async function authorize(
   email: string,
   { options, work }: { readonly options: AuthorizeOptions; readonly work: AccountWork },
 ): Promise<void> {
-  const { services: { store }, context, finishEdit } = work;
+  const { services: { store, whole }, context, finishEdit } = work;
   const { requireAccount } = await import("../../admin/require_account.ts");
   const { CommandFailure } = await import("../command_failure.ts");
   const { obtainGrant } = await import("../obtain_grant.ts");
@@ -47,13 +47,17 @@ async function authorize(
   if (account.grant !== "refresh_token") {
     throw new CommandFailure(`${account.email} uses ${account.grant}, which no user authorizes`);
   }
-  const { refreshToken } = await obtainGrant(account, {
+  await obtainGrant(account, {
     method: options.device ? "device" : options.manual ? "manual" : "browser",
     redirectUri: options.redirectUri,
     input: inputOf(context),
     // Standard output is for the result.
     tell: context.err,
+    finish: (ask) =>
+      whole(async () => {
+        const { refreshToken } = await ask();
+        await store.update(account.email, { refresh_token: refreshToken });
+      }),
   });
-  await store.update(account.email, { refresh_token: refreshToken });
   await finishEdit({ email: account.email }, `${account.email} is authorized`);
 }

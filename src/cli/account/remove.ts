@@ -15,17 +15,31 @@ export function registerAccountRemove(group: Command, context: CommandContext): 
   addAccountOptions(command).action((emails: string[], { yes = false }: { yes?: boolean }) =>
     runAccountCommand(command, {
       context,
-      async work({ services: { store }, finishEdit }) {
+      async work({ services: { store }, tellDaemon, finishEdit }) {
         const { requireAccount } = await import("../../admin/require_account.ts");
         const { CommandFailure } = await import("../command_failure.ts");
-        const found = emails.map((email) => requireAccount(store, email).email);
+        const found = [...new Set(emails.map((email) => requireAccount(store, email).email))];
+        for (const email of found) store.requireUnneeded(email);
         const input = inputOf(context);
         if (!yes && input.isTerminal) {
           const answer = await input.ask(`Remove ${found.join(", ")}? [y/N]`);
           if (!/^y(es)?$/i.test(answer)) throw new CommandFailure("Nothing was removed");
         }
-        for (const email of found) await store.remove(email);
-        await finishEdit({ removed: found }, `Removed ${found.join(", ")}`);
+        const removed: string[] = [];
+        try {
+          for (const email of found) {
+            await store.remove(email);
+            removed.push(email);
+          }
+        } catch (error) {
+          // A running daemon would go on sending as those.
+          if (removed.length > 0) {
+            const notice = await tellDaemon();
+            context.err(`Removed ${removed.join(", ")}. ${notice.text}`);
+          }
+          throw error;
+        }
+        await finishEdit({ removed }, `Removed ${removed.join(", ")}`);
       },
     })
   );

@@ -20,7 +20,10 @@ Examples:
 export function registerAccountSetPassword(group: Command, context: CommandContext): void {
   const command = group.command("set-password").description("set what SMTP clients sign in with")
     .argument("<email>", "the mailbox")
-    .option("--password-file <FILE>", 'file with the password; "-" is standard input')
+    .option(
+      "--password-file <FILE>",
+      'file with the password, without blanks around it; "-" is standard input',
+    )
     .addOption(new Option("--generate", "make a random one, and print it").conflicts("passwordFile"))
     .addOption(
       new Option("--remove", "have none: clients on this machine only").conflicts([
@@ -32,20 +35,30 @@ export function registerAccountSetPassword(group: Command, context: CommandConte
   addAccountOptions(command).action((email: string, options: SetPasswordOptions) =>
     runAccountCommand(command, {
       context,
-      async work({ services: { store }, finishEdit }) {
+      async work({ services: { store }, tellDaemon, finishEdit }) {
         const { requireAccount } = await import("../../admin/require_account.ts");
+        const { OutputFailure } = await import("../command_failure.ts");
         const { hashPassword } = await import("../../accounts/password_hash.ts");
         const account = requireAccount(store, email);
         const password = options.remove ? null : await choosePassword(options, inputOf(context));
         const hash = password === null ? null : await hashPassword(password);
         await store.update(account.email, { password_hash: hash });
         const shown = options.generate && password !== null ? password : undefined;
-        await finishEdit(
-          { email: account.email, ...(shown !== undefined && { password: shown }) },
-          password === null
-            ? `${account.email} has no password: only clients on this machine may use it`
-            : `Password of ${account.email} is set${shown === undefined ? "" : `: ${shown}`}`,
-        );
+        try {
+          await finishEdit(
+            { email: account.email, ...(shown !== undefined && { password: shown }) },
+            password === null
+              ? `${account.email} has no password: only clients on this machine may use it`
+              : `Password of ${account.email} is set${shown === undefined ? "" : `: ${shown}`}`,
+          );
+        } catch (error) {
+          if (shown === undefined || !(error instanceof OutputFailure)) throw error;
+          // Nobody has seen the new one.
+          await store.update(account.email, { password_hash: account.passwordHash ?? null });
+          await tellDaemon();
+          const what = `the password of ${account.email} is as it was`;
+          throw new OutputFailure(`${error.message}; ${what}`, { cause: error });
+        }
       },
     })
   );

@@ -63,17 +63,19 @@ async function verifyAll(emails: readonly string[], work: AccountWork): Promise<
 
 async function verifyOne(email: string, { services }: AccountWork): Promise<Verified> {
   const { verifyAccount } = await import("../../verification/verify_account.ts");
-  const { store, tokens, mailboxes, dialer } = services;
+  const { store, tokens, mailboxes, dialer, whole } = services;
   let isRotated = false;
   const verification = await verifyAccount(store.get(email)!, {
     probe: (signal) =>
-      tokens.probe(() => store.get(email)!, {
-        async keep({ refreshToken: replaces }, rotated) {
-          await store.rotateRefreshToken(email, rotated, { replaces });
-          isRotated = true;
-        },
-        signal,
-      }),
+      whole(() =>
+        tokens.probe(() => store.get(email)!, {
+          async keep({ refreshToken: replaces }, rotated) {
+            await store.rotateRefreshToken(email, rotated, { replaces });
+            isRotated = true;
+          },
+          signal,
+        })
+      ),
     mailbox: mailboxes.get(email)!,
     dialer,
     signal: new AbortController().signal,

@@ -58,6 +58,13 @@ Deno.test("statusLines shows who needs authorization, with cause and remedy", ()
   );
 });
 
+Deno.test("statusLines names the command only where the remedy is to authorize", () => {
+  const remedy = "Check client_id and client_secret: the provider does not accept them";
+  const text = screen([account("a@example.com", { token: { state: "needs_authorization", remedy } })]);
+  assert.match(text, /^ {4}Check client_id and client_secret: the provider does not accept them$/m);
+  assert.doesNotMatch(text, /account authorize/);
+});
+
 Deno.test("statusLines shows who is throttled, and for how long", () => {
   const backoff = { reason: "432 4.3.2", remedy: "It goes on by itself", remaining_seconds: 90 };
   assert.match(

@@ -71,6 +71,11 @@ Deno.test("resolveProvider keeps Outlook to 3 connections whoever asks for more"
   assert.equal(resolve("outlook", { maxConnections: 2 }, configs).limits.connections, 2);
 });
 
+Deno.test("resolveProvider takes the smaller of an account's two counts of connections", () => {
+  assert.equal(resolve("gmail", { limits: { connections: 1 }, maxConnections: 50 }).limits.connections, 1);
+  assert.equal(resolve("gmail", { limits: { connections: 5 }, maxConnections: 2 }).limits.connections, 2);
+});
+
 Deno.test("resolveProvider lets limits.connections raise what the preset knows", () => {
   const configs = { gmail: { limits: { connections: 25 } } };
   assert.equal(resolve("gmail", {}, configs).limits.connections, 25);
