@@ -1,5 +1,6 @@
 /** Files with keys and certificates that an account names: whatever is wrong with one, the operator reads which and why. */
 
+import { readSmallFile, whyUnread } from "../config/read_small_file.ts";
 import { TokenError } from "./token_error.ts";
 
 /** What a file is named by, and what it has to hold. */
@@ -23,9 +24,9 @@ export async function readKeyFile<T>(
   try {
     let text: string;
     try {
-      text = await Deno.readTextFile(path);
+      text = await readSmallFile(path);
     } catch (error) {
-      reason = `can't be read: ${error instanceof Error ? error.name : "unknown"}`;
+      reason = `can't be read: ${error instanceof Error ? whyUnread(error) : "unknown"}`;
       throw error;
     }
     return await parse(text);
