@@ -46,6 +46,7 @@ export class LastingServer {
       try {
         this.#server ??= serve(this.address, this.#options);
         await this.#server.finished;
+        if (!this.#closing.signal.aborted) throw new Error("the server ended by itself");
       } catch (error) {
         this.#server = undefined;
         this.#options.onFailure(error as Error);
