@@ -2,9 +2,10 @@ import { lchown } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Gives a file the owner of another, or of the folder if there is no other yet: root may work on behalf of the daemon, which must be able to open the file afterwards.
- * Whoever can't give files away keeps it, and so does root in a container where the owner isn't mapped. Windows has no such
- * owners. A link is not followed: whoever may write in the folder could have it lead to any file.
+ * Gives a file the owner of another, or of the folder if there is no other yet: root may work on behalf of the daemon, which
+ * must be able to open the file afterwards. Whoever can't give files away keeps it, and so does root in a container where the
+ * owner isn't mapped. Windows has no such owners. A link is not followed: whoever may write in the folder could have it lead
+ * to any file.
  *
  * @throws {Error} Of the file system, if the file or the folder isn't there.
  */

@@ -38,8 +38,8 @@ export class AccountAdmission {
    * Checks, verifies and saves one account. Its names are its own from the check on: one that was refused after its
    * verification would have lost a refresh token that the provider rotates.
    *
-   * @throws {RequestProblem} 400 with every fault, 409 if it exists or is being taken in already, 422 if the provider refuses the grant, 502 if it
-   * can't be asked.
+   * @throws {RequestProblem} 400 with every fault, 409 if it exists or is being taken in already, 422 if the provider
+   * refuses the grant, 502 if it can't be asked.
    * @throws {AccountStoreError} If it can't be saved.
    */
   async admit(body: NewAccount): Promise<AdmittedAccount> {

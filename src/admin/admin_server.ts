@@ -5,6 +5,7 @@ import { formatFinding } from "../config/config_error.ts";
 import type { Endpoint } from "../config/settings.ts";
 import type { AdminContext } from "./admin_context.ts";
 import { type AdminToken, adminTokenFile, findAdminToken, loadAdminToken } from "./admin_token.ts";
+import { atMost } from "../waiting/at_most.ts";
 import { LastingServer } from "./lasting_server.ts";
 
 /** A running admin server. */
@@ -52,7 +53,10 @@ export async function startAdminServer(context: AdminContext): Promise<AdminServ
       } catch (error) {
         opening = undefined;
         // Its files can't be read, for lack of descriptors as a rule: the next request tries again.
-        context.log.error("The admin API can't be loaded: {error}", { error: String(error) });
+        context.log.error(
+          "The admin API can't be loaded: {error}. The next request tries again; if it lasts, raise the limit of open files (LimitNOFILE, ulimit -n)",
+          { error: String(error) },
+        );
         return new Response("The admin API can't be loaded now, see the log\n", { status: 503 });
       }
       return await api.fetch(request);
@@ -85,13 +89,6 @@ function reporter({ settings: { hostname, port }, log, now }: AdminContext): (er
       { place: `${hostname}:${port}`, error: error.message },
     );
   };
-}
-
-/** Waits for a promise, but not for ever. */
-async function atMost(timeoutMs: number, promise: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, timeoutMs);
-  await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
 
 /** Mail goes on without a token file; the API is then closed to everybody. */

@@ -3,8 +3,8 @@
  * descriptors run out.
  */
 
-import { setTimeout as pause } from "node:timers/promises";
 import type { Endpoint } from "../config/settings.ts";
+import { delay } from "../waiting/delay.ts";
 
 /** How the server is opened. */
 export interface LastingServerOptions {
@@ -51,7 +51,7 @@ export class LastingServer {
         this.#server = undefined;
         this.#options.onFailure(error as Error);
         // Rejects at a shutdown, which ends the loop.
-        await pause(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
+        await delay(RETRY_MS, this.#closing.signal).catch(() => {});
       }
     }
   }

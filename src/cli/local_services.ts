@@ -12,6 +12,7 @@ import { refuseAccountsFaults } from "../daemon/start_faults.ts";
 import { TokenService } from "../oauth/token_service.ts";
 import { Deadlines } from "../transport/deadlines.ts";
 import { Dialer } from "../upstream/dialer.ts";
+import { atMost } from "../waiting/at_most.ts";
 
 /**
  * Open services. Disposing them begins no more token requests, gives those under way half a second for their answer, and lets
@@ -107,10 +108,7 @@ class Wholes {
   /** Resolves when all have ended, or after a while: a provider may leave them without an answer. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    const { promise: over, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, graceMs);
-    await Promise.race([Promise.all(this.#running), over]);
-    clearTimeout(timer);
+    await atMost(graceMs, Promise.all(this.#running));
   }
 }
 

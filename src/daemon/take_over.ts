@@ -10,7 +10,7 @@ import { CommandFailure } from "../cli/command_failure.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Settings } from "../config/settings.ts";
 import { abortable } from "../waiting/abortable.ts";
-import { delay } from "../oauth/delay.ts";
+import { delay } from "../waiting/delay.ts";
 import { withTimeout } from "../waiting/with_timeout.ts";
 
 /** What a take-over needs. */

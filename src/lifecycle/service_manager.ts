@@ -5,6 +5,7 @@
  */
 
 import type { Logger } from "@logtape/logtape";
+import { atMost } from "../waiting/at_most.ts";
 
 /** Collaborators of a {@linkcode ServiceManager}. */
 export interface ServiceManagerOptions {
@@ -81,9 +82,7 @@ export class ServiceManager implements AsyncDisposable {
 
   /** Resolves when everything is delivered, or after a second. */
   async flush(): Promise<void> {
-    const { promise: overdue, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, flushTimeoutMs);
-    await Promise.race([this.#sending, overdue]).finally(() => clearTimeout(timer));
+    await atMost(flushTimeoutMs, this.#sending);
   }
 
   /** Ends the pings, delivers what is left and closes the socket. */

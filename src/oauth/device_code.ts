@@ -5,7 +5,7 @@ import type { GrantedTokens } from "./access_token.ts";
 import { requireRefreshToken } from "./authorization_code.ts";
 import { type OAuthClient, serverAccess } from "./authorization_server.ts";
 import { clientAuthentication } from "./client_authentication.ts";
-import { delay } from "./delay.ts";
+import { delay } from "../waiting/delay.ts";
 import { malformedAnswerError } from "./token_failure.ts";
 import { TokenError } from "./token_error.ts";
 import { requestTokens, type TokenRequestOptions, translated } from "./token_request.ts";

@@ -16,7 +16,7 @@ import {
 } from "cockatiel";
 import type { CircuitBreakerSettings, RetrySettings } from "../config/settings.ts";
 import { abortable } from "../waiting/abortable.ts";
-import { delay } from "./delay.ts";
+import { delay } from "../waiting/delay.ts";
 import { TokenError } from "./token_error.ts";
 import { withTimeout } from "../waiting/with_timeout.ts";
 

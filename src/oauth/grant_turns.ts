@@ -14,9 +14,14 @@ export class GrantTurns {
   /**
    * Runs `work` when all that was asked for the same account before is over.
    *
+   * @param work Is given what tells whether the turn still counts: with a new grant, others ask beside it.
    * @throws The signal's reason when it aborts first; what `work` throws.
    */
-  async run<T>(email: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async run<T>(
+    email: string,
+    signal: AbortSignal,
+    work: (isCurrent: () => boolean) => Promise<T>,
+  ): Promise<T> {
     const key = email.toLowerCase();
     for (;;) {
       const [grant, before] = [this.#grants.get(key), this.#last.get(key)];
@@ -25,7 +30,8 @@ export class GrantTurns {
       try {
         if (before) await abortable(before, signal);
         // With a new grant by now, it goes behind those who ask with that already.
-        if (this.#grants.get(key) === grant) return await work();
+        const isCurrent = () => this.#grants.get(key) === grant;
+        if (isCurrent()) return await work(isCurrent);
       } finally {
         resolve();
       }

@@ -45,12 +45,14 @@ const keptWarmMs = 24 * 3_600_000;
 const leastRefreshIntervalMs = 1000;
 const firstHoldOffMs = 1000;
 const longestHoldOffMs = 300_000;
+/** Between two looks at the disk on behalf of an account whose token was refused. */
+const lookPauseMs = 10_000;
 
 /**
  * The access token of one account: one refresh at a time however many wait for it, ahead of expiry where possible.
  *
  * A passing failure is not repeated at once: until its hold-off ends, callers get the same error. After a lasting one
- * there are no more requests until the account's grant changes or `retry` is called.
+ * there are no more requests until the account's grant changes, here or on disk, or `retry` is called.
  */
 export class TokenManager {
   readonly #context: TokenManagerContext;
@@ -64,6 +66,7 @@ export class TokenManager {
   #failure: TokenError | undefined;
   #failures = 0;
   #holdOffUntilMs = 0;
+  #lookAgainAtMs = -Infinity;
   /** The account as it was when a rotated refresh token came that could not be written yet. */
   #unsaved: Account | undefined;
   #lastUsedMs = -Infinity;
@@ -129,7 +132,11 @@ export class TokenManager {
         if (nowMs >= token.refreshAtMs && !this.#isHeldOff()) this.#refreshAhead();
         return token;
       }
-      if (this.#isHeldOff() && this.#failure !== undefined) throw this.#failure;
+      if (this.#isHeldOff() && this.#failure !== undefined) {
+        const failure = this.#failure;
+        if (await abortable(this.#findsSuccessor(failure), signal)) continue;
+        throw failure;
+      }
       const account = this.#account;
       try {
         return await abortable(this.#refresh(), signal);
@@ -190,7 +197,7 @@ export class TokenManager {
   async renew(asked: Account): Promise<boolean> {
     const refreshToken = await this.#context.findSuccessor(asked);
     if (asked.refreshToken !== this.#account.refreshToken) return true;
-    if (refreshToken === undefined) return false;
+    if (refreshToken === undefined || refreshToken === asked.refreshToken) return false;
     this.#account = { ...this.#account, refreshToken };
     this.retry();
     return true;
@@ -244,6 +251,14 @@ export class TokenManager {
   #usableToken(): HeldToken | undefined {
     const token = this.#token;
     return token !== undefined && this.#context.now() < token.usableUntilMs ? token : undefined;
+  }
+
+  /** Another process may have traded the refused token for the next one, as a command does; looked for at times only. */
+  async #findsSuccessor({ error }: TokenError): Promise<boolean> {
+    const nowMs = this.#context.now();
+    if (error !== "invalid_grant" || nowMs < this.#lookAgainAtMs) return false;
+    this.#lookAgainAtMs = nowMs + lookPauseMs;
+    return await this.renew(this.#account);
   }
 
   #isHeldOff(): boolean {

@@ -162,8 +162,8 @@ export class TokenService implements AsyncDisposable {
     return probing;
   }
 
-  #probe(present: () => Account, { keep, signal }: ProbeOptions): Promise<ProbedTokens> {
-    return this.#turns.run(present().email, signal, async () => {
+  async #probe(present: () => Account, { keep, signal }: ProbeOptions): Promise<ProbedTokens> {
+    const probed = await this.#turns.run(present().email, signal, async (isCurrent) => {
       // Nobody would wait for the answer, which may bring the only refresh token that is still valid.
       if (this.#isClosing) throw new DOMException("The daemon is stopping", "AbortError");
       // It stays the account's when that gets another e-mail.
@@ -173,8 +173,9 @@ export class TokenService implements AsyncDisposable {
         obtain: (account) =>
           this.#request(account, { signal, retry: { ...account.provider.retry, maxAttempts: 1 } }),
         renew: async (account) => {
+          if (!isCurrent()) return false;
           await (this.find(account.email)?.renew(account) ?? this.#context.findSuccessor(account));
-          return present().refreshToken !== account.refreshToken;
+          return isCurrent() && present().refreshToken !== account.refreshToken;
         },
       });
       const refreshToken = refreshTokenOf(outcome);
@@ -191,9 +192,12 @@ export class TokenService implements AsyncDisposable {
         }
         manager?.noteSaved(refreshToken);
       }
-      if (outcome.status === "rejected") throw outcome.reason;
-      return { ...outcome.value, account, isRotated };
+      if (outcome.status === "fulfilled") return { ...outcome.value, account, isRotated };
+      if (isCurrent()) throw outcome.reason;
+      return undefined;
     });
+    // A grant was entered while one that is of no use any more was asked with: behind those who ask with the new one.
+    return probed ?? await this.#probe(present, { keep, signal });
   }
 
   #request(account: Account, options: { signal: AbortSignal; retry: RetrySettings }): Promise<GrantedTokens> {

@@ -124,6 +124,8 @@ class TlsServerStream implements ByteStream {
     this.localAddress = localAddress;
     this.#tls = tls;
     this.#carrier = carrier;
+    // It may have ended in the records of the handshake.
+    this.#ended = carrier.readableEnded;
     carrier.flow(false);
     tls.on("readable", () => this.#notify());
     tls.on("error", (error) => this.#fail(error));

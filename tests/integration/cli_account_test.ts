@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { verifyPassword } from "../../src/accounts/password_hash.ts";
 import { generateSecretKey } from "../../src/accounts/secret_box.ts";
 import { ScriptedTokenEndpoint } from "../support/token_endpoint.ts";
@@ -379,6 +380,19 @@ Deno.test("account authorize --manual takes the pasted address", async () => {
   });
   assert.equal(status, 0, err);
   assert.equal((await lab.cli.records())[0].refresh_token, "granted");
+});
+
+Deno.test("account authorize asks nobody for a grant that couldn't be kept", async () => {
+  await using lab = await start([anna]);
+  await Deno.chmod(join(lab.cli.directory, "accounts.json"), 0o400);
+  const input = new ScriptedInput(true);
+  input.ask = () => assert.fail("nobody is to be asked");
+  const { status, err } = await lab.cli.run(["account", "authorize", "anna@example.com", "--manual"], {
+    input,
+  });
+  assert.equal(status, 1);
+  assert.match(err, /Cannot write ".*accounts\.json".*read-only/);
+  assert.equal(lab.endpoint.requestCount, 0);
 });
 
 Deno.test("account authorize --manual refuses another authorization's address", async () => {

@@ -211,6 +211,55 @@ Deno.test("TokenService lets who waited for a turn when a new grant was entered 
   assert.equal(test.manager.state.state, "valid");
 });
 
+Deno.test("TokenService sends a new grant once at a time although a probe was refused with the old one", async () => {
+  await using test = await setUp();
+  const refused = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  const used: string[] = [];
+  let open = 0;
+  let mostOpen = 0;
+  test.endpoint.always(({ form }) => {
+    const token = form.get("refresh_token") ?? "";
+    used.push(token);
+    if (token === "refresh-0") {
+      return { until: refused.promise, then: { status: 400, body: { error: "invalid_grant" } } };
+    }
+    mostOpen = Math.max(mostOpen, ++open);
+    return {
+      until: answered.promise.then(() => open--),
+      then: tokenBody(used.length, { refresh_token: `rotated-${used.length}` }),
+    };
+  });
+  const probe = test.service.probe(() => test.manager.account, {
+    keep: () => Promise.resolve(),
+    signal: never,
+  });
+  await test.endpoint.waitForRequests(1);
+  test.service.replace([{ ...test.manager.account, refreshToken: "entered" }]);
+  const token = test.manager.get(never);
+  await test.endpoint.waitForRequests(2);
+  refused.resolve();
+  await Promise.all([test.endpoint.waitForRequests(3), token, probe, answered.resolve()]);
+  assert.deepEqual([used, mostOpen], [["refresh-0", "entered", "rotated-2"], 1]);
+});
+
+Deno.test("TokenService finds the token that another process got after this one's was refused", async () => {
+  const disk: { token?: string } = {};
+  await using test = await setUp({ findSuccessor: () => Promise.resolve(disk.token) });
+  test.endpoint.always(({ form }) =>
+    form.get("refresh_token") === "refresh-0"
+      ? { status: 400, body: { error: "invalid_grant" } }
+      : tokenBody(1)
+  );
+  await assert.rejects(test.manager.get(never), { code: "NEEDS_AUTHORIZATION" });
+  await assert.rejects(test.manager.get(never), { code: "NEEDS_AUTHORIZATION" });
+  disk.token = "refresh-1";
+  await assert.rejects(test.manager.get(never), { code: "NEEDS_AUTHORIZATION" });
+  test.clock.nowMs += 10_000;
+  assert.equal((await test.manager.get(never)).value, "token-1");
+  assert.equal(test.endpoint.requestCount, 2);
+});
+
 Deno.test("TokenService sends no refresh token that nobody would wait for once it closes", async () => {
   await using test = await setUp();
   const answer = Promise.withResolvers<void>();

@@ -47,6 +47,8 @@ async function authorize(
   if (account.grant !== "refresh_token") {
     throw new CommandFailure(`${account.email} uses ${account.grant}, which no user authorizes`);
   }
+  // Before anybody consents: what can't be kept would be lost.
+  await store.requireWritable();
   await obtainGrant(account, {
     method: options.device ? "device" : options.manual ? "manual" : "browser",
     redirectUri: options.redirectUri,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { delay } from "../../../src/oauth/delay.ts";
+import { delay } from "../../../src/waiting/delay.ts";
 
 Deno.test("delay does not end at once when it is longer than setTimeout takes", async () => {
   const controller = new AbortController();
