@@ -127,8 +127,24 @@ export class ScriptedUpstream implements AsyncDisposable {
     }
   }
 
-  /** Listens again, at the same port. */
+  /**
+   * Listens again, at the same port: as soon as that is free, since a connection of another test may have been given it
+   * meanwhile.
+   */
   async acceptConnections(): Promise<void> {
+    const endMs = performance.now() + WAIT_DEADLINE_MS;
+    for (;;) {
+      try {
+        return await this.#listen();
+      } catch (error) {
+        const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+        if (!isTaken || performance.now() > endMs) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+
+  async #listen(): Promise<void> {
     const server = net.createServer((socket) => this.#onConnection(socket));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
